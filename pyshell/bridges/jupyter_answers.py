@@ -1,0 +1,84 @@
+"""What a frontend asks about the session while cells run or do not, and the replies. Nothing here runs code.
+
+Runs in: the Jupyter kernel's process (Python 3.11 and newer), on the thread that looks things up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pyshell.client import Session
+from pyshell.protocol import HistoryEntry, Inspection
+
+Content = Mapping[str, Any]
+Reply = dict[str, Any]
+
+MAX_HISTORY = 10_000
+"""Cells that are searched."""
+
+
+def complete(session: Session, asked: Content) -> Reply:
+    found = session.complete(asked["code"], asked["cursor_pos"])
+    typed = [
+        {"start": found.start, "end": found.end, "text": match.text, "type": match.kind, "signature": match.signature}
+        for match in found.matches
+    ]
+    return {
+        "status": "ok", "matches": [match.text for match in found.matches], "cursor_start": found.start,
+        "cursor_end": found.end, "metadata": {"_jupyter_types_experimental": typed},
+    }  # fmt: skip
+
+
+def inspect(session: Session, asked: Content) -> Reply:
+    found = session.inspect(asked["code"], asked["cursor_pos"], min(asked.get("detail_level", 0), 1))
+    data = {"text/plain": described(found)} if found.found else {}
+    return {"status": "ok", "found": found.found, "data": data, "metadata": {}}
+
+
+def described(found: Inspection) -> str:
+    """The fields that say something, each under its name."""
+    place = f"{found.file}:{found.line}" if found.file and found.line else found.file
+    fields = {
+        "Signature": found.signature, "Type": found.type, "Value": found.preview, "Shape": found.shape,
+        "Dtype": found.dtype, "File": place, "Source": found.source, "Docstring": found.doc,
+    }  # fmt: skip
+    lines = [f"{name}:{chr(10) if chr(10) in value else ' '}{value}" for name, value in fields.items() if value]
+    return "\n".join(lines) or found.name
+
+
+def is_complete(session: Session, asked: Content) -> Reply:
+    found = session.is_complete(asked["code"])
+    return {"status": found.status} | ({"indent": found.indent} if found.status == "incomplete" else {})
+
+
+def history(session: Session, asked: Content) -> Reply:
+    """The numbers are the cells'; every cell is of the session 0, the present one."""
+    found: list[HistoryEntry] = list(session.history(MAX_HISTORY))
+    kind = asked["hist_access_type"]
+    if kind == "range":
+        start, stop = asked.get("start") or 0, asked.get("stop") or MAX_HISTORY**2
+        found = [entry for entry in found if start <= entry.cell < stop] if not asked.get("session") else []
+    elif kind == "search":
+        pattern = asked.get("pattern") or "*"
+        found = [entry for entry in found if fnmatchcase(entry.code, pattern)]
+        if asked.get("unique"):
+            found = list({entry.code: entry for entry in found}.values())
+    if kind != "range" and asked.get("n"):
+        found = found[-asked["n"] :]
+    codes = [(0, entry.cell, (entry.code, None) if asked.get("output") else entry.code) for entry in found]
+    return {"status": "ok", "history": codes}
+
+
+def comm_info(_session: Session, _asked: Content) -> Reply:
+    return {"status": "ok", "comms": {}}
+
+
+ANSWERS: dict[str, Callable[[Session, Content], Reply]] = {
+    "complete_request": complete,
+    "inspect_request": inspect,
+    "is_complete_request": is_complete,
+    "history_request": history,
+    "comm_info_request": comm_info,
+}

@@ -1,0 +1,375 @@
+"""A Jupyter kernel that runs no code: a client of a session, which turns requests into calls and events into messages.
+
+Runs in: the Jupyter kernel's process (Python 3.11 and newer), on a thread of its own.
+
+Cells are handed to the host one by one: Jupyter aborts what waits when one fails, the host runs on.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+from pyshell import __version__
+from pyshell.bridges.jupyter_answers import ANSWERS, Reply
+from pyshell.bridges.jupyter_showing import Showing, death, error_content
+from pyshell.bridges.jupyter_sockets import Request, Sockets
+from pyshell.client import Session
+from pyshell.errors import PyshellError, SessionStopped, UsageError, WorkerBusy
+from pyshell.frozen import dataclass
+from pyshell.protocol import Died, Event, EventBody, Finished, Held, InputRequest, Queued, Released, Restored, Started
+
+PROTOCOL = "5.3"
+"""Of Jupyter's messages."""
+HELD = """\
+This cell waits behind others, which are held since the worker died: "pyshell attach -t {}" and F9 let them run.
+"""
+
+
+@dataclass(frozen=True)
+class Home:
+    """Which session a kernel is the client of."""
+
+    name: str
+    is_own: bool
+    """It was made for this kernel, and has no use when that is shut down."""
+    reach: Callable[[], Session]
+    """Connects to it, and starts it if need be."""
+    remove: Callable[[], None]
+    """Takes its files away, when it has ended."""
+
+
+class _Cell:
+    """A cell whose messages go to the frontends. Owner: the kernel's thread."""
+
+    def __init__(self, showing: Showing, parent: Mapping[str, Any], request: Request | None) -> None:
+        self.showing = showing
+        self.parent = parent
+        self.request = request
+        """None: another client of the session has sent it."""
+        self.has_started = False
+
+    @property
+    def is_silent(self) -> bool:
+        return self.request is not None and bool(self.request.content.get("silent"))
+
+
+class Kernel:
+    """Owner: the thread of `run`. The others, signals included, only `post`."""
+
+    def __init__(self, connection: Mapping[str, Any], home: Home) -> None:
+        self._home = home
+        self._sockets = Sockets(connection, lambda request: self.post(partial(self._serve, request)))
+        self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[Request] = queue.SimpleQueue()
+        self._session: Session | None = None
+        self._waiting: deque[Request] = deque()
+        self._current: _Cell | None = None
+        self._cells: dict[int, _Cell] = {}
+        self._codes: dict[int, str] = {}
+        """Of the cells that other clients have queued."""
+        self._notes: list[str] = []
+        """What happened while no cell of ours ran, for the next one to say."""
+        self._asked: Request | None = None
+        self._is_held = False
+        self._is_over = False
+        self._requests: dict[str, Callable[[Request], Reply]] = {
+            "kernel_info_request": self._kernel_info,
+            "interrupt_request": self._interrupt,
+            "shutdown_request": self._shut_down,
+            "comm_open": self._refuse_comm,
+        }
+
+    def post(self, work: Callable[[], None]) -> None:
+        """Have the kernel's thread do that."""
+        self._inbox.put(work)
+
+    def run(self) -> None:
+        """Serve until shut down."""
+        self._connect()
+        threading.Thread(target=self._look_up, name="jupyter-answers", daemon=True).start()
+        self._sockets.start()
+        self._sockets.publish("status", {"execution_state": "starting"}, {})
+        while not self._is_over:
+            self._inbox.get()()
+        self._sockets.close()
+        if self._session is not None:
+            self._session.close()
+
+    def leave(self) -> None:
+        """End, and let the session go on."""
+        self._is_over = True
+
+    def interrupt(self) -> None:
+        """Stop our cell, or take it out of the queue; where none is ours stop the one that runs."""
+        session, cell = self._session, self._current
+        if session is None:
+            return
+        with suppress(PyshellError):  # it has just ended
+            if cell is not None and not cell.has_started:
+                session.cancel(cell.showing.cell)
+            else:
+                session.interrupt()
+
+    # --- the session ------------------------------------------------------------------------------------
+
+    def _connect(self) -> Session:
+        """To the session, which is brought back if it has ended meanwhile."""
+        if self._session is None:
+            session = self._home.reach()
+            status = session.status()
+            self._session, self._is_held = session, status.held
+            follow = threading.Thread(target=self._follow, args=(session, status.last_event), daemon=True)
+            follow.start()
+        return self._session
+
+    def _follow(self, session: Session, after: int) -> None:
+        """On a thread of its own."""
+        reason = f'the session "{session.name}" was ended; the next cell brings it back'
+        try:
+            for event in session.events(after):
+                self.post(partial(self._on_event, event))
+        except PyshellError as exc:
+            reason = f"{exc}; the next cell starts another host"
+        self.post(partial(self._on_lost, session, reason))
+
+    def _on_lost(self, session: Session, reason: str) -> None:
+        if session is not self._session:
+            return
+        session.close()
+        cell, self._session, self._current = self._current, None, None
+        self._cells.clear()
+        if cell is not None and cell.request is not None:
+            self._fail(cell.request, "SessionStopped", reason)
+        self._abort_waiting()
+
+    # --- requests -----------------------------------------------------------------------------------------
+
+    def _serve(self, request: Request) -> None:
+        kind = request.kind
+        try:
+            if kind == "execute_request":
+                self._waiting.append(request)
+                self._submit_next()
+            elif kind == "input_reply":
+                self._input(request)
+            elif kind in ANSWERS:
+                self._say_status("busy", request.header)
+                self._questions.put(request)
+            elif kind in self._requests:
+                self._say_status("busy", request.header)
+                self._answer(request, self._requests[kind](request))
+        except (PyshellError, KeyError) as exc:  # or a field is missing
+            self._answer(request, {"status": "error", **_error(exc)})
+
+    def _look_up(self) -> None:
+        """On a thread of its own: the worker may be busy, and output goes on meanwhile."""
+        while True:
+            request = self._questions.get()
+            try:
+                if self._session is None:
+                    raise SessionStopped("the session has ended; the next cell brings it back")
+                reply = ANSWERS[request.kind](self._session, request.content)
+            except (PyshellError, KeyError, TypeError) as exc:  # the session is gone, or fields are missing
+                reply = {"status": "error", **_error(exc)}
+            self.post(partial(self._answer, request, reply))
+
+    def _say_status(self, state: str, parent: Mapping[str, Any]) -> None:
+        self._sockets.publish("status", {"execution_state": state}, parent)
+
+    def _answer(self, request: Request, reply: Reply) -> None:
+        """The request is dealt with. Whoever has the reply need not wait for what everybody is told."""
+        self._say_status("idle", request.header)
+        if self._current is not None and self._current.has_started:
+            self._say_status("busy", self._current.parent)  # frontends show the state that was told last
+        if request.kind.endswith("_request"):
+            self._sockets.reply(request, reply)
+
+    def _kernel_info(self, _request: Request) -> Reply:
+        version = (self._session.status().python if self._session else "") or ".".join(map(str, sys.version_info[:3]))
+        name = self._home.name
+        language = {
+            "name": "python", "version": version, "mimetype": "text/x-python", "file_extension": ".py",
+            "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
+            "nbconvert_exporter": "python",
+        }  # fmt: skip
+        banner = f'pyshell {__version__}, Python {version}. "pyshell attach -t {name}" opens a console on it.'
+        return {
+            "status": "ok", "protocol_version": PROTOCOL, "implementation": "pyshell",
+            "implementation_version": __version__, "language_info": language, "banner": banner,
+            "help_links": [], "supported_features": [],
+        }  # fmt: skip
+
+    def _interrupt(self, _request: Request) -> Reply:
+        self.interrupt()
+        return {"status": "ok"}
+
+    def _shut_down(self, request: Request) -> Reply:
+        """A restart is one of the worker, with nothing in it. An end is the session's, if nobody else is there."""
+        session, restart = self._connect(), bool(request.content.get("restart"))
+        if restart:
+            _start_afresh(session)
+        elif self._home.is_own and session.status().clients <= 1:
+            session.kill()
+            self._home.remove()
+        reply = {"status": "ok", "restart": restart}
+        self._sockets.publish("shutdown_reply", reply, request.header)
+        self._is_over = True
+        return reply
+
+    def _input(self, reply: Request) -> None:
+        asked, self._asked = self._asked, None
+        if asked is None or self._current is None:
+            return
+        text = str(reply.content.get("value", ""))
+        try:
+            self._connect().input(text)
+        except UsageError as exc:  # longer than a terminal's line
+            self._sockets.publish("stream", {"name": "stderr", "text": f"{exc}\n"}, asked.header)
+            self._connect().input_end()
+        else:
+            self._current.showing.typed(text)
+
+    def _refuse_comm(self, request: Request) -> Reply:
+        """Nobody here knows its target."""
+        self._sockets.publish("comm_close", {"comm_id": request.content["comm_id"], "data": {}}, request.header)
+        return {}
+
+    # --- cells ----------------------------------------------------------------------------------------------
+
+    def _submit_next(self) -> None:
+        while self._waiting and self._current is None:
+            request = self._waiting.popleft()
+            self._say_status("busy", request.header)
+            try:
+                self._submit(request)
+            except (PyshellError, KeyError) as exc:
+                self._fail(request, type(exc).__name__, str(exc))
+
+    def _submit(self, request: Request) -> None:
+        code, session = str(request.content["code"]), self._connect()
+        if not code.strip():
+            count = session.status().next_cell - 1
+            reply = {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
+            self._answer(request, reply)
+            return
+        number = session.execute(code)
+        self._current = self._cells[number] = _Cell(Showing(number, code), request.header, request)
+        self._say_if_held()
+
+    def _say_if_held(self) -> None:
+        cell = self._current
+        if self._is_held and cell is not None and not cell.has_started:
+            text = HELD.format(self._home.name)
+            self._sockets.publish("stream", {"name": "stderr", "text": text}, cell.parent)
+
+    def _fail(self, request: Request, kind: str, message: str) -> None:
+        error = error_content(kind, message, [f"{kind}: {message}"])
+        self._sockets.publish("error", error, request.header)
+        self._answer(request, {"status": "error", **error, "execution_count": 0})
+
+    def _abort_waiting(self) -> None:
+        while self._waiting:
+            request = self._waiting.popleft()
+            self._say_status("busy", request.header)
+            self._answer(request, {"status": "aborted", "execution_count": 0})
+
+    def _tell_notes(self, parent: Mapping[str, Any]) -> None:
+        notes, self._notes = self._notes, []
+        if notes:
+            self._sockets.publish("stream", {"name": "stderr", "text": "\n".join(notes) + "\n"}, parent)
+
+    # --- events ---------------------------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        body = event.body
+        if isinstance(body, (Held, Released)):
+            self._is_held = isinstance(body, Held)
+            self._say_if_held()
+        if isinstance(body, (Died, Restored)) and not self._is_ours(event.cell):
+            self._note(body)
+        if event.cell is None:
+            return
+        if isinstance(body, Queued):
+            if event.cell not in self._cells:
+                self._codes[event.cell] = body.code
+            return
+        cell = self._cells.get(event.cell) or self._of_another(event)
+        if cell is not None:
+            self._show(cell, body)
+
+    def _is_ours(self, cell: int | None) -> bool:
+        return self._current is not None and self._current.showing.cell == cell
+
+    def _note(self, body: Died | Restored) -> None:
+        if isinstance(body, Died) or self._notes:  # not of a start that nobody died before
+            self._notes += death(body)
+
+    def _of_another(self, event: Event) -> _Cell | None:
+        """Another client's cell, which frontends see as another frontend's."""
+        code = self._codes.pop(event.cell or 0, "")
+        if not isinstance(event.body, Started):
+            return None  # it was cancelled, or ran before we came, or has been saved after its end
+        parent = self._sockets.header("execute_request", event.client)
+        cell = _Cell(Showing(event.cell or 0, code), parent, None)
+        self._cells[cell.showing.cell] = cell
+        self._say_status("busy", parent)
+        return cell
+
+    def _show(self, cell: _Cell, body: EventBody) -> None:
+        if isinstance(body, Started):
+            self._begin(cell)
+        elif isinstance(body, InputRequest) and cell.request is not None:
+            self._ask(cell.request, body)
+        for kind, content in cell.showing.take(body):
+            if not cell.is_silent:
+                self._sockets.publish(kind, content, cell.parent)
+        if isinstance(body, Finished):
+            self._end(cell)
+
+    def _begin(self, cell: _Cell) -> None:
+        cell.has_started = True
+        if not cell.is_silent:
+            showing = cell.showing
+            content = {"code": showing.code, "execution_count": showing.cell}
+            self._sockets.publish("execute_input", content, cell.parent)
+            if cell.request is not None:
+                self._tell_notes(cell.parent)
+
+    def _ask(self, request: Request, body: InputRequest) -> None:
+        if request.content.get("allow_stdin", True):
+            self._asked = request
+            self._sockets.ask(request, body.prompt, body.password)
+        else:  # nobody is there: the cell gets EOFError
+            self._connect().input_end()
+
+    def _end(self, cell: _Cell) -> None:
+        del self._cells[cell.showing.cell]
+        reply = cell.showing.reply or {}
+        if cell.request is None:
+            self._say_status("idle", cell.parent)
+            return
+        self._current = self._asked = None
+        self._answer(cell.request, reply)
+        if reply["status"] != "ok" and cell.request.content.get("stop_on_error", True):
+            self._abort_waiting()
+        self._submit_next()
+
+
+def _start_afresh(session: Session) -> None:
+    while True:
+        try:
+            session.restart(fresh=True)
+            return
+        except WorkerBusy:  # one is on its way, with the newest state
+            session.wait_up()
+
+
+def _error(exc: Exception) -> dict[str, Any]:
+    return error_content(type(exc).__name__, str(exc), [f"{type(exc).__name__}: {exc}"])

@@ -1,0 +1,124 @@
+"""Show what the cells of a script show, answer what they ask, and tell how they end.
+
+Runs in: clients (Python 3.11 and newer).
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from typing import TextIO
+
+from pyshell.client import Session
+from pyshell.protocol import Died, Error, Event, Finished, InputRequest, Message, Notice, Output, Result
+
+_ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
+
+
+class Following:
+    """What one cell shows, and how it ends."""
+
+    def __init__(self, session: Session, screen: Screen) -> None:
+        self._session = session
+        self._screen = screen
+        self._echo = ""
+        self.status = 0
+        self.is_over = False
+
+    def is_last(self, event: Event) -> bool:
+        body: Message = event.body
+        if isinstance(body, Output):
+            self._screen.write(self._without_echo(body.text))
+        elif isinstance(body, Result):
+            self._screen.write(body.text + "\n")
+        elif isinstance(body, Error):
+            self._take_error(body)
+        elif isinstance(body, Died):
+            say(body.exit.reason)
+            number = getattr(signal, body.exit.signal or "", None)
+            self.status = 128 + int(number) if number is not None else 1
+        elif isinstance(body, Notice):
+            say(body.text)
+        elif isinstance(body, InputRequest):
+            self._answer(body)
+        elif isinstance(body, Finished):
+            self._end(body.status)
+            return True
+        return False
+
+    def _take_error(self, body: Error) -> None:
+        error = body.error
+        self.status = 130 if error.kind == "KeyboardInterrupt" else 1
+        if error.kind != "SystemExit":
+            if not body.printed:
+                self._screen.pause()
+                sys.stderr.write(error.traceback)
+            return
+        self.is_over = True
+        is_number = error.message.removeprefix("-").isdecimal()
+        self.status = int(error.message) & 0xFF if is_number else int(error.message not in ("", "None"))
+        if self.status and not is_number:
+            sys.stderr.write(error.message + "\n")
+
+    def _end(self, status: str) -> None:
+        if status != "ok":
+            if not self.is_over:
+                again = "start it again to go on" if status == "died" else "mend that and start it again, or mend the"
+                rest = "" if status == "died" else " variables (attach) and go on with --resume"
+                say(f'the script stopped; {again}{rest}. "pyshell attach -t {self._session.name}" looks at it')
+            self.is_over = True
+            self.status = self.status or (0 if status == "ok" else self.status)
+
+    def _answer(self, request: InputRequest) -> None:
+        self._screen.pause()
+        line = sys.stdin.readline()
+        if line:
+            text = line.removesuffix("\n")
+            self._session.input(text)
+            self._echo = "" if request.password else f"{text}\n"
+        else:
+            self._session.input_end()
+
+    def _without_echo(self, text: str) -> str:
+        """The worker's terminal shows what is typed; ours has done so, or there is none."""
+        while self._echo and text:
+            if text[0] != "\r":
+                self._echo = self._echo[1:] if text[0] == self._echo[0] else ""
+            text = text[1:]
+        return text
+
+
+class Screen:
+    """Where output goes: as it is to a terminal, as lines of plain text to anything else."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._is_plain = not stream.isatty()
+        self._line = ""
+
+    def write(self, text: str) -> None:
+        if self._is_plain:
+            *lines, self._line = (self._line + text).replace("\r\n", "\n").split("\n")
+            text = "".join(f"{plain(line)}\n" for line in lines)
+        self._stream.write(text)
+        self._stream.flush()
+
+    def pause(self) -> None:
+        """Something else is about to be written, or read."""
+        if self._line:
+            self._stream.write(plain(self._line))
+            self._stream.flush()
+            self._line = ""
+
+    close = pause
+
+
+def plain(line: str) -> str:
+    """A line without colours, and as it looks in the end where it was written over."""
+    return _ESCAPES.sub("", line).rstrip("\r").rpartition("\r")[2]
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"pyshell: {text}\n")
+    sys.stderr.flush()

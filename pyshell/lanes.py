@@ -1,0 +1,91 @@
+"""Several connections of one client to its host, so that a question which takes long keeps no other one waiting.
+
+Runs in: clients (Python 3.11 and newer).
+
+The host answers what comes over one connection in order, one after the other. What changes something goes over one of
+them, so its order is kept; questions go over others; who waits for events has one for himself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from pyshell.errors import CallTimeout, ConnectionLost, PyshellError
+from pyshell.protocol import HOST_OPERATIONS, Message
+from pyshell.transport import Link
+
+MAX_WAITING = 32
+"""Questions for events that one client may have open at once; a host has 64 connections for all."""
+
+_LANES = {
+    "status": "quick", "complete": "quick", "inspect": "quick", "queue": "quick", "interrupt": "quick",
+    "variables": "pages", "children": "pages", "table": "pages", "history": "pages",
+    "checkpoints": "pages", "peek": "pages", "diff": "pages", "prune": "pages",
+    "input": "typing", "keys": "typing",
+}  # fmt: skip
+"""All others change something."""
+
+
+class Lanes:
+    """`submit` may be called from any thread. `dial` opens a connection."""
+
+    def __init__(self, dial: Callable[[], Link]) -> None:
+        self._dial = dial
+        self._lock = threading.Lock()
+        self._links: dict[str, Link] = {}
+        self._waiting: set[Link] = set()
+        self._idle: list[Link] = []
+        self._closed = False
+
+    def submit(self, operation: str, request: Message) -> Future[Any]:
+        """The future gets the reply or the error. Only dialling can take a moment: once for each lane."""
+        if operation not in HOST_OPERATIONS:
+            raise KeyError(operation)
+        if operation == "events":
+            return self._wait(request)
+        return self._lane(_LANES.get(operation, "changes")).submit(operation, request)
+
+    def _lane(self, name: str) -> Link:
+        with self._lock:
+            link = self._links.get(name)
+            if link is None or link.lost:
+                link = self._links[name] = self._open()
+            return link
+
+    def _open(self) -> Link:
+        if self._closed:
+            raise ConnectionLost("this connection is closed")
+        return self._dial()
+
+    def _wait(self, request: Message) -> Future[Any]:
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                raise CallTimeout(f"{MAX_WAITING} questions for events wait already; read them by one, or subscribe")
+            link = self._idle.pop() if self._idle else self._open()
+            self._waiting.add(link)
+        try:
+            future = link.submit("events", request)
+        except PyshellError:
+            self._put_back(link)
+            raise
+        future.add_done_callback(lambda _: self._put_back(link))
+        return future
+
+    def _put_back(self, link: Link) -> None:
+        with self._lock:
+            self._waiting.discard(link)
+            if not (link.lost or self._closed):
+                self._idle.append(link)
+                return
+        link.close()
+
+    def close(self) -> None:
+        """Hang up; what waits fails with ConnectionLost."""
+        with self._lock:
+            self._closed = True
+            links = [*self._links.values(), *self._waiting, *self._idle]
+        for link in links:
+            link.close()

@@ -1,0 +1,393 @@
+"""The main thread's loop: run cells, restore and save the namespace, one task after the other.
+
+Runs in: worker, on its main thread; other threads only `submit`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import os
+import queue
+import sys
+import time
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyshell.frozen import dataclass
+from pyshell.inbox import Inbox
+from pyshell.protocol import (
+    CellStatus,
+    ClearOutput,
+    Display,
+    Error,
+    ErrorInfo,
+    Fetch,
+    Finished,
+    GoTo,
+    Interrupted,
+    Leave,
+    Message,
+    Notice,
+    Prepare,
+    Ready,
+    RestoreNamespace,
+    Result,
+    RunCell,
+    Settled,
+    TakeCheckpoint,
+)
+from pyshell.worker import cell as cells
+from pyshell.worker import displaying, notebooks, plotting
+from pyshell.worker.autosaving import Autosaving, Midway
+from pyshell.worker.changes import ChangeWatch
+from pyshell.worker.interrupts import Interrupts
+from pyshell.worker.namespace import Namespace
+from pyshell.worker.outside import Outside
+from pyshell.worker.places import Place, place_of
+from pyshell.worker.saving import Saving
+from pyshell.worker.sender import Sender
+from pyshell.worker.streams import TerminalOutput
+from pyshell.worker.summing import Summing
+from pyshell.worker.telling import Reaped
+
+if TYPE_CHECKING:
+    from pyshell.worker.commands.shell import Shell
+
+MAX_REPR = 1 << 20
+"""Characters of a result that are sent; the value itself stays in `_`."""
+SEND_SECONDS = 0.005
+"""How long saving waits at most for the cell's last words to be on their way."""
+BREATH_SECONDS = 0.001
+"""Between two groups that are saved without another process: the session's threads want to run, too."""
+SETTLE_SECONDS = 0.05
+"""How long a cell waits at most so that what the cells before it did can be saved: it may end the worker."""
+LABEL_SECONDS = 60.0
+"""The same where that has been given a label: it would be the label of another state."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """The host is gone: finish what is queued, save, and end."""
+
+
+Task = Message | Reaped | Stop
+"""What the host asks for, and what the worker's own threads do."""
+
+
+class Tasks:
+    """What waits for the main thread, in the order in which it came. Any thread may `put`."""
+
+    def __init__(self) -> None:
+        self._arrived: Inbox[Task] = Inbox()
+        self._passed: deque[Task] = deque()
+        """What came before something that was more urgent."""
+
+    def __bool__(self) -> bool:
+        return bool(self._passed) or bool(self._arrived)
+
+    def put(self, task: Task) -> None:
+        self._arrived.put(task)
+
+    def take(self, seconds: float | None = None) -> Task:
+        """The next; queue.Empty if none comes in time."""
+        return self._passed.popleft() if self._passed else self._arrived.take(seconds)
+
+    def take_first(self, kinds: tuple[type[Task], ...], seconds: float) -> Task:
+        """The next of these kinds, ahead of all others; queue.Empty if none comes in time."""
+        deadline = time.monotonic() + seconds
+        while True:
+            task = self._arrived.take(max(0.0, deadline - time.monotonic()))
+            if isinstance(task, kinds):
+                return task
+            self._passed.append(task)
+
+
+class Executor:
+    """Owner: the main thread. `submit` may be called from any thread."""
+
+    def __init__(self, namespace: Namespace, sender: Sender, output: TerminalOutput, interrupts: Interrupts) -> None:
+        self._namespace = namespace
+        self._sender = sender
+        self._summing = Summing(namespace, sender)
+        self._output = output
+        self._interrupts = interrupts
+        self._tasks = Tasks()
+        self._runner = cells.CellRunner(namespace.variables)
+        self.changes = ChangeWatch(namespace.bindings)
+        self._outside = Outside()
+        self._cell: int | None = None
+        self._place = Place("", "")
+        self._pid = os.getpid()
+        sys.displayhook = sys.__displayhook__ = self._display
+        self._own_hook = sys.excepthook = sys.__excepthook__ = self._except
+        builtins.display = displaying.display  # type: ignore[attr-defined]  # as in IPython: notebooks rely on it
+        displaying.offer(self._show, self._notice)
+        notebooks.install()
+        self._saving: Saving | None = None
+        self.autosaving = Autosaving(interrupts, namespace.variables, self._save_midway)
+        self._shell: Shell | None = None
+        # What escapes.CALL names: importing that costs every start 2 ms of regular expressions.
+        builtins.__command__ = self._command  # type: ignore[attr-defined]
+
+    @property
+    def cell(self) -> int | None:
+        """The running cell."""
+        return self._cell
+
+    def submit(self, task: Task) -> None:
+        """Queue a task for the main thread."""
+        self._tasks.put(task)
+
+    def has_tasks(self) -> bool:
+        """Whether a task waits. Any thread."""
+        return bool(self._tasks)
+
+    def make_hear(self, sent: Interrupted) -> None:
+        """Wake the main thread if it sleeps over a signal. Any thread."""
+        self._interrupts.make_hear(sent.at)
+
+    def run(self, saving: Saving) -> None:
+        """Serve tasks until told to stop."""
+        self._saving = saving
+        self._sender.report(Ready(self._pid, ".".join(map(str, sys.version_info[:3])), sys.executable))
+        saving.load_dill()
+        self._outside.begin()
+        while not isinstance(task := self._next_task(saving), Stop):
+            self._serve(task, saving)
+        saving.finish()
+
+    def _next_task(self, saving: Saving) -> Task:
+        seconds = saving.seconds_to_audit
+        if seconds is not None:
+            with suppress(queue.Empty):
+                return self._tasks.take(seconds)
+            saving.audit()
+        while saving.is_slicing:
+            with suppress(queue.Empty):
+                task = self._tasks.take(BREATH_SECONDS)
+                saving.pause()
+                return task
+            saving.slice()
+        return self._tasks.take()
+
+    def _serve(self, task: Task, saving: Saving) -> None:
+        if isinstance(task, RunCell):
+            with suppress(queue.Empty):
+                while seconds := _seconds_behind(saving):
+                    self._serve(self._tasks.take_first((Settled, Reaped), seconds), saving)
+            self.execute(task)
+            if not self._tasks:  # somebody looks at the screen, and the fork would keep the GIL from the sender
+                self._sender.wait_sent(SEND_SECONDS)
+            saving.save_after(task.cell, self._runner.named)
+            self._summing.wake(self._runner.named)
+        elif isinstance(task, RestoreNamespace):
+            self._outside.expect([past.code for past in task.history])
+            saving.restore(task)
+            if task.offers and self._namespace.lost:
+                self._offer(saving.store)
+            self._summing.wake()
+        elif isinstance(task, Prepare):
+            saving.prepare(task)
+        elif isinstance(task, TakeCheckpoint):
+            saving.save(task.label)
+        elif isinstance(task, (GoTo, Fetch)):
+            saving.travel(task)
+            self._summing.wake(None)
+        elif isinstance(task, Settled):
+            saving.settle(task)
+        elif isinstance(task, Reaped):
+            saving.reaped(task.ended)
+
+    def _offer(self, store: Path) -> None:
+        from pyshell.worker.offering import offer  # mostly all comes back
+
+        if (found := offer(self._namespace, self._runner, store)) is not None:
+            self._sender.report(found)
+
+    def execute(self, task: RunCell) -> None:
+        """Run a cell and report how it ended; never raises."""
+        self._cell = self._interrupts.cell = task.cell
+        self._namespace.remember_source(task)
+        self.changes.begin()
+        self._place = place_of(task)
+        self.autosaving.begin(task.cell, self._place.filename)
+        started = time.perf_counter()
+        status = self._run_guarded(task)
+        seconds = time.perf_counter() - started
+        self._runner.note_ran()
+        self.autosaving.end(status == "ok")
+        self._output.put_back_modes()
+        changes = self.changes.end(task.cell, self._runner.named)
+        effects = self._outside.effects
+        if effects:
+            self._namespace.effects[task.cell] = effects
+        self._sender.report(Finished(status, seconds, changes, effects), task.cell, self._fence())
+        self._cell = None
+
+    def _save_midway(self, midway: Midway) -> float | None:
+        """Save while the cell runs; see autosaving.Save."""
+        saving = self._saving
+        if saving is None:
+            return None
+        self._runner.note_ran()
+        self.changes.midway(midway.cell)
+        saving.note_midway(midway, self._runner.named)
+        with suppress(queue.Empty):
+            while True:
+                self._serve(self._tasks.take_first((Settled, Reaped), 0.0), saving)  # of the save before
+        return saving.save_midway()
+
+    def _run_guarded(self, task: RunCell) -> CellStatus:
+        try:
+            self._interrupts.call(lambda: self._run(task))
+        except BaseException as exc:  # user code raises what it likes; SystemExit does not end the session
+            if os.getpid() != self._pid:
+                _end_child(exc)
+            return self._report_error(exc)
+        if os.getpid() != self._pid:
+            _end_child(None)
+        return "ok"
+
+    def _run(self, task: RunCell) -> None:
+        if self._shell is not None:
+            self._shell.before_cell()
+        try:
+            self._outside.expect([task.code])
+            with self._outside:
+                self._runner.run(self._place)
+        finally:
+            if os.getpid() == self._pid:
+                if self._shell is not None:
+                    self._shell.after_cell()
+                self._show_figures()
+
+    def _show_figures(self) -> None:
+        try:
+            plotting.show_figures()
+        except Exception as exc:  # drawing runs what the user has put into the figure
+            self._notice(f"a figure could not be drawn: {cells.name_of(type(exc))}: {cells.message_of(exc)}")
+
+    def _command(self, *words: str) -> Any:
+        """What a line that is a command calls."""
+        if self._shell is None:
+            from pyshell.worker.commands.shell import Shell, Surroundings  # most sessions never need them
+
+            assert self._saving is not None
+            around = Surroundings(
+                self._namespace, self._runner, self._saving.store, self.submit,
+                lambda body: self._sender.report(body, self._cell, self._fence()), self._saving.journeys.borrow,
+            )  # fmt: skip
+            self._shell = Shell(around)
+        return self._shell.run(sys._getframe(1), *words)
+
+    def _report_error(self, exc: BaseException) -> CellStatus:
+        # type() throughout: isinstance() and == could run code of the exception's own.
+        if issubclass(type(exc), SystemExit) and _exit_code(exc) == 0 and not self._place.is_script:
+            self._sender.report(Leave(), self._cell)
+            return "ok"
+        printed = self._shown_by_users_hook(exc)
+        self._sender.report(Error(self._describe(exc), printed), self._cell, self._fence())
+        self._remember(exc)
+        return "interrupted" if issubclass(type(exc), KeyboardInterrupt) else "error"
+
+    def _remember(self, exc: BaseException) -> None:
+        """For `%debug` and `pdb.pm()`, as Python's own prompt does."""
+        where = cells.user_traceback(exc.__traceback__)
+        sys.last_type, sys.last_value, sys.last_traceback = type(exc), exc, where
+        setattr(sys, "last_exc", exc)  # noqa: B010  # which only 3.12 and newer know
+        if self._shell is not None and self._shell.opens_debugger:
+            from pyshell.worker.commands.debugging import open_at  # with pdb
+
+            with suppress(KeyboardInterrupt):
+                self._interrupts.call(lambda: open_at(where))
+
+    def _describe(self, exc: BaseException) -> ErrorInfo:
+        try:
+            return self._interrupts.call(lambda: cells.describe(exc))
+        except KeyboardInterrupt:  # the exception's own __str__ took too long for somebody
+            kind = cells.name_of(type(exc))
+            return ErrorInfo(kind, "", f"{kind} (interrupted while its traceback was made)\n")
+
+    def _shown_by_users_hook(self, exc: BaseException) -> bool:
+        hook: Any = getattr(sys, "excepthook", None)
+        if hook is None or hook is self._own_hook:
+            return False
+        try:
+            self._interrupts.call(lambda: cells.show(exc, hook))
+        except BaseException as error:  # the user's hook may raise anything
+            self._notice(f"sys.excepthook raised {type(error).__name__}: {cells.message_of(error)}")
+            return False
+        return True
+
+    def _display(self, value: object) -> None:
+        """What sys.displayhook is until the user replaces it."""
+        if value is None or self._cell is None:
+            return
+        # An exact str: a repr may return a subclass, whose methods would run as ours.
+        text = str.__str__(repr(value))
+        if os.getpid() != self._pid:
+            sys.stdout.write(text + "\n")
+            return
+        if len(text) > MAX_REPR:
+            text = f"{text[:MAX_REPR]}… ({len(text) - MAX_REPR} more characters)"
+        self._namespace.remember_output(self._cell, value)
+        self._sender.report(Result(text, cells.name_of(type(value))), self._cell, self._fence())
+        shown = displaying.representations(value, self._notice)
+        if shown.data:
+            self._show(shown.as_display("", "", False, True))
+
+    def _show(self, display: Display | ClearOutput) -> None:
+        self._sender.report(display, self._cell, self._fence())
+
+    def _except(self, kind: type[BaseException], value: BaseException, tb: Any) -> None:
+        """What sys.excepthook is until the user replaces it: for code that calls it itself."""
+        sys.stderr.write(cells.describe(value.with_traceback(tb)).traceback)
+
+    def _fence(self) -> int:
+        for name in ("stdout", "stderr"):
+            stream = getattr(sys, name, None)
+            try:
+                self._interrupts.call(lambda: _flush(stream))  # noqa: B023 (called at once)
+            except BaseException as exc:  # the user may have put any object there
+                kind = cells.name_of(type(stream))
+                self._notice(f"sys.{name}, a {kind}, could not be flushed: {cells.message_of(exc)}")
+        return self._output.fence()
+
+    def _notice(self, text: str) -> None:
+        self._sender.report(Notice(text), self._cell)
+
+
+def _seconds_behind(saving: Saving) -> float:
+    """How long the next cell waits at most for a save to be settled; 0 where none has to be."""
+    if saving.waiting is not None and saving.waiting.label is not None and not saving.is_slicing:
+        return LABEL_SECONDS
+    return SETTLE_SECONDS if saving.is_behind else 0.0
+
+
+def _flush(stream: Any) -> None:
+    if stream is not None and getattr(stream, "closed", False) is not True:
+        stream.flush()
+
+
+def _exit_code(exc: BaseException) -> int:
+    """What a process would exit with."""
+    code = getattr(exc, "code", 1)
+    return 0 if code is None else int(code) & 0xFF if type(code) in (int, bool) else 1
+
+
+def _end_child(exc: BaseException | None) -> None:
+    """A process that the cell forked came back from it: it ends as a script does, and not as a second worker."""
+    status = 1
+    try:
+        if exc is None:
+            status = 0
+        elif issubclass(type(exc), SystemExit):
+            status = _exit_code(exc)
+        else:
+            sys.stderr.write(cells.describe(exc).traceback)
+        for stream in (sys.stdout, sys.stderr):
+            _flush(stream)
+    finally:
+        os._exit(status)

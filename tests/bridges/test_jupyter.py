@@ -1,0 +1,315 @@
+"""Jupyter's own clients against our kernel: real kernels, real sessions, real deaths.
+
+Runs in: tests.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import termios
+import unittest
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pyshell
+from pyshell import cli, starting
+from pyshell.bridges import jupyter as bridge
+from pyshell.bridges.jupyter_showing import Showing
+from pyshell.protocol import (
+    Died,
+    Display,
+    ExitInfo,
+    Finished,
+    InputRequest,
+    MimeData,
+    Output,
+    Restored,
+    Result,
+    Unsaved,
+)
+from tests.sessions import becomes_true, kill
+
+manager = pytest.importorskip("jupyter_client.manager", reason="the kernel is an extra: pip install 'pyshell[jupyter]'")
+kernel_test = pytest.importorskip("jupyter_kernel_test", reason="the test extra has it")
+
+SECONDS = 60
+
+
+def install(root: Path, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Put the kernel where a Jupyter of this test finds it, and no other does."""
+    for variable in ("JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(variable, str(root / variable.lower()))
+    monkeypatch.setenv("PYTHONPATH", str(Path(pyshell.__file__).parents[1]))
+    assert cli.main(["jupyter", "install", "--user", *options]) == 0
+
+
+class Notebook:
+    """A frontend with one kernel."""
+
+    def __init__(self, **options: Any) -> None:
+        self.manager, self.client = manager.start_new_kernel(kernel_name="pyshell", startup_timeout=SECONDS, **options)
+
+    def run(self, code: str, answer: str | None = None, **options: Any) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The reply to a cell, and what was shown."""
+        shown: list[dict[str, Any]] = []
+
+        def type_answer(request: dict[str, Any]) -> None:
+            # getpass throws away what was typed before it has switched the echo off; a person is never so fast.
+            assert not request["content"]["password"] or becomes_true(has_no_echo)
+            self.client.input(answer)
+
+        reply = self.client.execute_interactive(
+            code, output_hook=shown.append, stdin_hook=type_answer, timeout=SECONDS,
+            **{"allow_stdin": answer is not None, **options},
+        )  # fmt: skip
+        return reply["content"], [message for message in shown if message["msg_type"] != "status"]
+
+    def message(self, kind: str) -> dict[str, Any]:
+        """The next of that kind that everybody is told."""
+        while True:
+            found: dict[str, Any] = self.client.get_iopub_msg(timeout=SECONDS)
+            if found["msg_type"] == kind:
+                return found
+
+    @property
+    def pid(self) -> int:
+        return int(self.manager.provisioner.pid)
+
+    def completions(self, code: str) -> list[str]:
+        return list(self.client.complete(code, reply=True, timeout=SECONDS)["content"]["matches"])
+
+    def reply(self, request: str) -> dict[str, Any]:
+        """The content of the reply to that request."""
+        while True:
+            found: dict[str, Any] = self.client.get_shell_msg(timeout=SECONDS)
+            if found["parent_header"]["msg_id"] == request:
+                return dict(found["content"])
+
+    def close(self) -> None:
+        if self.manager.has_kernel:
+            self.client.stop_channels()
+            self.manager.shutdown_kernel()
+
+
+@pytest.fixture
+def notebook(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
+    install(xdg, monkeypatch)
+    made = Notebook()
+    yield made
+    made.close()
+
+
+def text(shown: list[dict[str, Any]], stream: str = "stdout") -> str:
+    return "".join(
+        [one["content"]["text"] for one in shown if one["msg_type"] == "stream" and one["content"]["name"] == stream]
+    )
+
+
+def has_no_echo() -> bool:
+    """Whether the terminal of the only session's worker shows nothing of what is typed."""
+    with only_session() as session:
+        terminal = os.open(f"/proc/{session.pid}/fd/0", os.O_RDONLY | os.O_NOCTTY)
+    try:
+        return not termios.tcgetattr(terminal)[3] & termios.ECHO
+    finally:
+        os.close(terminal)
+
+
+def only_session() -> pyshell.Session:
+    (name,) = starting.names()
+    return starting.connect(name, client="console")
+
+
+class Conformance(kernel_test.KernelTests):  # type: ignore[misc, name-defined]
+    """All that Jupyter's own suite can ask of a kernel."""
+
+    __test__ = False
+    kernel_name = "pyshell"
+    language_name = "python"
+    file_extension = ".py"
+    code_hello_world = "print('hello, world')"
+    code_stderr = "import sys; print('test', file=sys.stderr)"
+    completion_samples = [{"text": "zi", "matches": {"zip"}}]
+    complete_code_samples = ["1", "print('hello')", "def f(x):\n  return x*2\n\n\n"]
+    incomplete_code_samples = ["print('''hello", "def f(x):\n  x*2"]
+    invalid_code_samples = ["import = 7q"]
+    code_page_something = "zip?"
+    code_generate_error = "raise ValueError('wrong')"
+    code_execute_result = [
+        {"code": "6*7", "result": "42"},
+        {"code": "class H:\n    def _repr_html_(self): return '<b>h</b>'\nH()", "mime": "text/html"},
+    ]
+    code_display_data = [{"code": "display({'text/html': '<i>h</i>'}, raw=True)", "mime": "text/html"}]
+    code_history_pattern = "6?7"
+    supported_history_operations = ("tail", "range", "search")
+    code_inspect_sample = "zip"
+    code_clear_output = "from IPython.display import clear_output; clear_output()"
+
+
+def test_jupyters_own_suite_passes_whole(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(xdg, monkeypatch)
+    suite = unittest.defaultTestLoader.loadTestsFromTestCase(Conformance)
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    assert result.testsRun >= 12
+    assert (result.errors, result.failures, result.skipped) == ([], [], [])
+
+
+def test_a_notebook_runs_to_its_end_over_the_death_of_the_worker(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    install(xdg, monkeypatch)
+    cells = [
+        "rows = [1, 2, 3]\nlock = __import__('threading').Thread(target=print)",
+        "%checkpoint rows",  # the next cell waits for that, as for nothing else
+        "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)",
+        "from IPython.display import display, HTML\ndisplay(HTML('<b>rows</b>'))\nsum(rows)",
+    ]
+    whole = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(whole, kernel_name="pyshell", allow_errors=True, timeout=SECONDS).execute()
+    first, _, died, last = [cell["outputs"] for cell in whole.cells]
+    assert first == []
+    assert [output["output_type"] for output in died] == ["error"]
+    report = "\n".join(died[0]["traceback"])
+    assert died[0]["ename"] == "WorkerDied" and "SIGKILL" in died[0]["evalue"]
+    assert "Restored in" in report and "rows" in report and "Not restored: lock (Thread)" in report
+    assert last[0]["data"]["text/html"] == "<b>rows</b>"
+    assert last[1]["data"]["text/plain"] == "6"
+    assert starting.names() == []  # it was the kernel's own, and has gone with it
+
+
+def test_what_is_typed_and_shown(notebook: Notebook) -> None:
+    _, shown = notebook.run("name = input('name: ')\nprint('hello', name)", answer="Ada")
+    assert text(shown) == "hello Ada\n"
+    _, shown = notebook.run("import getpass\nsecret = getpass.getpass()\nprint(len(secret))", answer="four")
+    assert text(shown).strip() == "4"
+    reply, _ = notebook.run("input('nobody: ')")
+    assert reply["ename"] == "EOFError"
+    _, shown = notebook.run("bar = display('begun', display_id='bar')\nbar.update('half')")
+    kinds = [(one["msg_type"], one["content"]["transient"]["display_id"]) for one in shown[1:]]
+    assert kinds == [("display_data", "bar"), ("update_display_data", "bar")]
+    reply, shown = notebook.run("print('unseen')", silent=True)
+    assert (reply["status"], shown) == ("ok", [])
+
+
+def test_questions_are_answered_and_cells_stopped_while_one_runs(notebook: Notebook) -> None:
+    client = notebook.client
+    running = client.execute("answer = 42\nprint('runs', flush=True)\nwhile True: pass")
+    waiting = client.execute("answer")
+    while notebook.message("stream")["content"]["text"].strip() != "runs":
+        pass
+    # On a busy machine the first answer may be what was told before the cell.
+    assert becomes_true(lambda: notebook.completions("answ") == ["answer"])
+    client.inspect("answer", reply=True, timeout=SECONDS)
+    notebook.manager.interrupt_kernel()
+    assert notebook.reply(running)["ename"] == "KeyboardInterrupt"
+    assert notebook.reply(waiting)["status"] == "aborted"
+
+
+def test_a_signal_interrupts_as_the_message_does(notebook: Notebook) -> None:
+    running = notebook.client.execute("print('runs', flush=True)\nwhile True: pass")
+    notebook.message("stream")
+    os.kill(notebook.pid, signal.SIGINT)
+    assert notebook.reply(running)["ename"] == "KeyboardInterrupt"
+
+
+def test_a_killed_kernel_comes_back_to_its_session_and_a_restart_is_fresh(
+    xdg: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(xdg, monkeypatch)
+    monkeypatch.setenv("JPY_SESSION_NAME", "/home/me/fit.ipynb")
+    notebook = Notebook()
+    notebook.run("kept = 1")
+    kill(notebook.pid)
+    notebook.manager.restart_kernel(now=True)
+    notebook.client.wait_for_ready(timeout=SECONDS)
+    assert notebook.run("kept")[1][-1]["content"]["data"] == {"text/plain": "1"}
+    notebook.manager.restart_kernel()
+    notebook.client.wait_for_ready(timeout=SECONDS)
+    assert notebook.run("kept")[0]["ename"] == "NameError"
+    notebook.run("again = 2")
+    notebook.close()
+    (name,) = starting.names()
+    assert name.startswith("fit-")
+    notebook = Notebook()  # the notebook is opened again another day
+    assert notebook.run("again")[0]["status"] == "ok"
+    notebook.close()
+
+
+def test_a_console_and_a_notebook_share_a_session(notebook: Notebook) -> None:
+    with only_session() as console:
+        notebook.run("shared = [1]")
+        cell = console.execute("print('from the console'); shared.append(2); shared")
+        said = notebook.message("execute_input")
+        assert (said["content"]["execution_count"], said["parent_header"]["username"]) == (cell, "console")
+        assert notebook.message("stream")["parent_header"]["msg_id"] == said["parent_header"]["msg_id"]
+        assert notebook.message("execute_result")["content"]["data"]["text/plain"] == "[1, 2]"
+        assert notebook.message("status")["content"]["execution_state"] == "idle"
+        assert notebook.run("shared")[1][-1]["content"]["data"]["text/plain"] == "[1, 2]"
+        notebook.close()  # somebody else is there: the session goes on
+        assert console.run("len(shared)").result == "2"
+        console.kill()
+
+
+# --- without a kernel -----------------------------------------------------------------------------------------
+
+
+def test_which_session_a_kernel_belongs_to() -> None:
+    file = Path("/run/kernel-3f2a9c1e.json")
+    assert bridge.session_of("fit", "/home/me/a.ipynb", file) == ("fit", "named")
+    assert bridge.session_of(None, None, file) == ("jupyter-3f2a9c1e", "kernel")
+    one, owner = bridge.session_of(None, "/home/me/My notes.ipynb", file)
+    other, _ = bridge.session_of(None, "/home/you/My notes.ipynb", file)
+    assert one.startswith("My-notes-") and one != other and owner == "notebook"
+
+
+def test_a_kernel_runs_the_interpreter_that_was_chosen(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(xdg, monkeypatch, "--python", sys.executable, "-s", "fit", "--name", "other")
+    spec = manager.KernelManager(kernel_name="other").kernel_spec
+    assert spec.argv[-4:] == ["--python", sys.executable, "-s", "fit"]
+    assert spec.interrupt_mode == "message"
+
+
+def messages(code: str, *bodies: Any) -> tuple[list[tuple[str, Any]], Any]:
+    showing = Showing(3, code)
+    return [(kind, content) for body in bodies for kind, content in showing.take(body)], showing.reply
+
+
+def test_a_result_comes_with_all_that_it_says_of_itself() -> None:
+    whole = Display("", (MimeData("text/html", "<b>"), MimeData("application/json", "[1]")), "{}", "", False, True)
+    (said, *rest), _ = messages("x", Result("x", "T"), whole, Finished("ok", 0.1))
+    assert said == ("execute_result", {
+        "execution_count": 3, "data": {"text/plain": "x", "text/html": "<b>", "application/json": [1]}, "metadata": {},
+    })  # fmt: skip
+    assert rest == []
+
+
+def test_a_prompt_and_its_answer_are_shown_once() -> None:
+    showing = Showing(1, "input('a? ')")
+    assert list(showing.take(InputRequest("a? ", False))) == []
+    assert list(showing.take(Output("a? "))) == []
+    showing.typed("yes")
+    assert list(showing.take(Output("yes\nand"))) == [("stream", {"name": "stdout", "text": "and"})]
+
+
+def test_an_answer_that_comes_before_its_prompt_is_not_shown() -> None:
+    showing = Showing(1, "input('a? ')")
+    assert list(showing.take(InputRequest("a? ", False))) == []
+    showing.typed("yes")
+    assert list(showing.take(Output("ye"))) == []
+    assert list(showing.take(Output("s\na? and"))) == [("stream", {"name": "stdout", "text": "and"})]
+
+
+def test_a_death_says_what_is_back() -> None:
+    exit_info = ExitInfo("It died.", "SIGKILL", None, False, 0, "", 3)
+    lost = Unsaved("g", "generator", "cannot be saved", 2)
+    said, reply = messages(
+        "x", Died(exit_info), Restored(1, ("a", "b"), (lost,), 0.5), Finished("died", 1.0)
+    )  # fmt: skip
+    assert said[-1][0] == "error" and reply["status"] == "error"
+    assert reply["traceback"] == [
+        "It died.", "Restored in 0.50 s: a, b.", "Not restored: g (generator): cannot be saved. In[2] made it.",
+    ]  # fmt: skip

@@ -1,0 +1,201 @@
+"""What an editor's plugin must do, as one walk through everything: a person at the editor, a real session behind it.
+
+Runs in: tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyshell
+from pyshell.errors import PyshellError
+from tests.sessions import becomes_true, host_of, kill
+
+NAME = "project"
+SECONDS = 60
+"""What an editor is waited for."""
+
+WORK = """\
+# %%
+greeting = "hello"
+greeting
+
+# %%
+def divide(by):
+    return 1 / by
+
+divide(0)
+
+# %% busy
+open(GATE).close()
+"through"
+
+# %% asks
+name = input("who? ")
+name.upper()
+
+# %% dies
+import os, signal
+os.kill(os.getpid(), signal.SIGKILL)
+
+# %% changes
+greeting = "bye"
+
+# %% prints
+for i in range(40):
+    print(f"line {i} of 40")
+    if i == 4:
+        open(GATE).close()
+"""
+
+
+def row(text: str) -> int:
+    """The number of the line of WORK that has this text."""
+    return next(number for number, line in enumerate(WORK.splitlines(), 1) if text in line)
+
+
+class Editor(ABC):
+    """A running editor that visits the file, with the plugin."""
+
+    @abstractmethod
+    def wait(self, what: str, text: str) -> str:
+        """Until `what` has the text; all of it. It is one of
+
+        marks (a line "row text" each), output, notes (what the person was told), view (the list in front), document.
+        """
+
+    @abstractmethod
+    def do(self, verb: str, at: int = 1) -> None:
+        """What the plugin's command or key of that name does, with the cursor at the beginning of a line."""
+
+    @abstractmethod
+    def complete(self, at: int, typed: str, wanted: str) -> None:
+        """Type that above a line, ask for completions until there is one, and take it all back."""
+
+    @abstractmethod
+    def change(self, at: int) -> None:
+        """Change a line."""
+
+    @abstractmethod
+    def bridge(self) -> int:
+        """The process through which it talks to the session."""
+
+    @abstractmethod
+    def quit(self) -> None:
+        """Leave the editor as a person does."""
+
+
+def prepare(directory: Path) -> tuple[Path, Path]:
+    """A project with a file in it, and the pipe at which two of its cells wait."""
+    project = directory / NAME
+    (project / ".git").mkdir(parents=True)
+    gate = directory / "gate"
+    os.mkfifo(gate)
+    file = project / "work.py"
+    file.write_text(WORK.replace("GATE", repr(str(gate))))
+    return file, gate
+
+
+def install(editor: str, env: dict[str, str]) -> str:
+    """The plugin as a person installs it; what it says is to be added to the init file."""
+    command = [sys.executable, "-m", "pyshell", "editor", "install", editor]
+    answer = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
+    return answer.stdout.partition(":\n")[2]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The test's own directories and this pyshell, for an editor and all that it starts."""
+    return {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(pyshell.__file__).parents[1])}
+
+
+@contextmanager
+def session_ended() -> Iterator[None]:
+    """The session goes, whatever a test did with it."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(PyshellError):  # it is ending, or has ended
+            pyshell.connect(NAME).kill()
+
+
+def walk(editor: Editor, gate: Path) -> None:
+    """Everything but the editor's own end: results, errors, completion while busy, input, a death, going back."""
+    editor.do("next", row("greeting ="))
+    editor.wait("marks", "3 Out[1]: 'hello'")
+    editor.do("cell", row("divide(0)"))
+    assert f"{row('return 1 / by')} ✗ ZeroDivisionError: division by zero" in editor.wait("marks", "ZeroDivisionError")
+    assert f'work.py", line {row("divide(0)")}' in editor.wait("output", "ZeroDivisionError: division by zero")
+
+    editor.do("cell", row('"through"'))
+    editor.wait("marks", "In[3] running")
+    editor.complete(row("# %% asks"), "greet", "greeting")
+    editor.do("document", row("greeting ="))
+    assert "str" in editor.wait("document", "hello")
+    with open(gate, "w"):
+        editor.wait("marks", "Out[3]: 'through'")
+
+    editor.do("cell", row("name ="))
+    editor.wait("marks", "Out[4]: 'ADA'")
+    editor.do("variables")
+    editor.wait("view", "greeting")
+    with pyshell.connect(NAME) as session:
+        session.wait_saved(4, timeout=SECONDS)
+
+    editor.do("cell", row("os.kill"))
+    editor.wait("notes", "SIGKILL")
+    editor.wait("notes", "a new worker has")
+    editor.wait("marks", "SIGKILL")
+    output = editor.wait("output", "═══ RESTART: epoch 2 ═══")
+    assert re.search(r"Restored in [0-9.]+ s: .*greeting", editor.wait("output", "Restored in")), output
+
+    editor.do("line", row('greeting = "bye"'))
+    editor.wait("marks", "✓ In[6]")
+    editor.do("undo")
+    editor.wait("output", "At saved state")
+    shown = row("greeting =") + 1
+    editor.do("line", shown)
+    editor.wait("marks", f"{shown} Out[7]: 'hello'")
+    editor.change(shown)
+    assert becomes_true(lambda: "Out[7]" not in editor.wait("marks", "✓ In[6]"))
+
+
+def lose_connections(editor: Editor, gate: Path) -> None:
+    """The process in between dies while a cell prints, then the session's host: nothing is lost or told twice."""
+    editor.do("cell", row("for i in range(40)"))
+    editor.wait("output", "line 4 of 40")
+    os.kill(editor.bridge(), signal.SIGKILL)
+    with open(gate, "w"):
+        output = editor.wait("output", "line 39 of 40")
+    assert re.findall(r"line (\d+) of 40", output) == [str(i) for i in range(40)]
+    editor.wait("notes", "connected again")
+    editor.wait("marks", "✓ In[8]")
+
+    with pyshell.connect(NAME) as session:
+        kill(host_of(session))
+    assert becomes_true(lambda: editor.wait("notes", "connected").count("connected again") > 1)
+    editor.do("line", row("name.upper()"))
+    editor.wait("marks", "Out[9]: 'ADA'")
+
+
+def while_away() -> None:
+    """Somebody else uses the session while no editor is there."""
+    with pyshell.connect(NAME) as session:
+        assert session.run("print('while', 'you were away')").status == "ok"
+
+
+def come_back(editor: Editor) -> None:
+    """An editor that was started anew tells what was missed, and nothing else; then it ends the session."""
+    editor.do("start")
+    output = editor.wait("output", "while you were away")
+    assert output.count("you were away") == 1 + output.count("'you were away'") and "of 40" not in output
+    editor.do("kill")
+    editor.wait("notes", "has ended")

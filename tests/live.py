@@ -1,0 +1,77 @@
+"""A real session for a test: host, worker, pty and all.
+
+Runs in: tests.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyshell
+from pyshell import Session
+from pyshell.protocol import Event, InputRequest
+
+PATIENCE = 30.0
+
+
+def make_environment(python: str, directory: Path) -> Path:
+    """A virtual environment with nothing in it; its interpreter."""
+    subprocess.run([python, "-m", "venv", "--without-pip", str(directory)], check=True)
+    return directory / "bin" / "python"
+
+
+@contextmanager
+def live(name: str, **options: Any) -> Iterator[Session]:
+    """Start a session, and end it whatever happens."""
+    session = pyshell.start(name, **options)
+    try:
+        yield session
+    finally:
+        session.kill()
+        session.close()
+
+
+def wait_for(session: Session, wanted: Callable[[Event], bool], cell: int | None = None, after: int = 0) -> Event:
+    """The first event that is wanted; fails after PATIENCE."""
+    found: list[Event] = []
+
+    def look() -> None:
+        for event in session.events(after, cell):
+            if wanted(event):
+                found.append(event)
+                return
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    thread.join(PATIENCE)
+    assert found, "the event did not come"
+    return found[0]
+
+
+def wait_for_output(session: Session, cell: int, text: str) -> None:
+    """Until the cell has printed `text`."""
+    seen = [""]
+
+    def look(event: Event) -> bool:
+        seen[0] += getattr(event.body, "text", "") if event.kind == "output" else ""
+        return text in seen[0]
+
+    wait_for(session, look, cell)
+
+
+def wait_for_input(session: Session, cell: int, after: int = 0) -> InputRequest:
+    """Until the cell asks for a line; the newest request."""
+    event = wait_for(session, lambda event: event.kind == "input_request", cell, after)
+    assert isinstance(event.body, InputRequest)
+    return event.body
+
+
+def wait_until_saved(session: Session) -> None:
+    """Until the state after the newest cell survives a death."""
+    newest = session.status().next_cell - 1
+    wait_for(session, lambda event: event.kind == "saved" and event.cell == newest)

@@ -1,0 +1,141 @@
+"""The plugin for Emacs in a real one, without a screen.
+
+Runs in: tests.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import pyshell
+from tests import editing
+from tests.sessions import becomes_true
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("emacs") is None, reason="emacs is not installed here"),
+    pytest.mark.slow,
+]
+SOURCE = Path(pyshell.__file__).parent / "editors" / "emacs" / "pyshell.el"
+
+# A cell that asks gets an answer.
+INIT = """
+(setq message-log-max t make-backup-files nil auto-save-default nil pyshell-patience 30)
+(advice-add 'read-string :override (lambda (prompt &rest _) (if (equal prompt "who? ") "Ada" (signal 'quit nil))))
+(defun session () (gethash "project" pyshell--sessions))
+"""
+
+LOOKS = {
+    "notes": '(with-current-buffer "*Messages*" (buffer-string))',
+    "output": "(with-current-buffer (pyshell--output (session)) (buffer-string))",
+    "view": '(with-current-buffer "*pyshell project: variables*" (buffer-string))',
+    "document": '(if (get-buffer "*Help*") (with-current-buffer "*Help*" (buffer-string)) "")',
+    "marks": """(with-current-buffer "work.py" (mapconcat
+        (lambda (mark) (format "%d %s" (line-number-at-pos (pyshell--place mark)) (car (pyshell--look mark))))
+        (pyshell--marks) "\\n"))""",
+}
+
+VERBS = {
+    "next": "(pyshell-send-cell-and-go)", "cell": "(pyshell-send-cell)", "line": "(pyshell-send-line)",
+    "document": "(pyshell-document)", "variables": "(save-window-excursion (pyshell-variables))",
+    "undo": "(pyshell-undo)", "start": "(pyshell-start)", "kill": "(pyshell-kill)",
+}  # fmt: skip
+
+
+class Emacs(editing.Editor):
+    """Talks to a daemon of Emacs by emacsclient."""
+
+    def __init__(self, file: Path, env: dict[str, str]) -> None:
+        self._file = file
+        self._env = env
+        self.socket = file.parent.parent / "emacs.sock"
+
+    def lisp(self, code: str) -> str:
+        """The text that the code gives; of other values what they print."""
+        wrapped = f"""(base64-encode-string (encode-coding-string
+            (condition-case err (format "%s" {code}) (error (format "failed: %S" err))) 'utf-8) t)"""
+        command = ["emacsclient", "-s", str(self.socket), "--eval", wrapped]
+        answer = subprocess.run(command, capture_output=True, text=True, env=self._env, timeout=2 * editing.SECONDS)
+        assert answer.stdout.startswith('"'), answer
+        found = base64.b64decode(answer.stdout.strip().strip('"')).decode()
+        assert not found.startswith("failed: "), (found, code)
+        return found
+
+    def wait(self, what: str, text: str) -> str:
+        wanted = json.dumps(text, ensure_ascii=False)
+        found = self.lisp(f"""(let ((until (+ (float-time) {editing.SECONDS})))
+            (while (and (not (string-search {wanted} {LOOKS[what]})) (< (float-time) until))
+              (accept-process-output nil 0.02))
+            {LOOKS[what]})""")
+        assert text in found, f"{what}: {found}\nnotes: {self.lisp(LOOKS['notes'])}"
+        return found
+
+    def _at(self, row: int, code: str) -> str:
+        return self.lisp(f"""(with-current-buffer (find-file-noselect "{self._file}")
+            (goto-char (point-min)) (forward-line {row - 1}) {code})""")
+
+    def do(self, verb: str, at: int = 1) -> None:
+        self._at(at, VERBS[verb])
+
+    def complete(self, at: int, typed: str, wanted: str) -> None:
+        found = self._at(at, f"""(unwind-protect
+            (progn (insert "{typed}\\n") (forward-char -1) (nth 2 (pyshell-completion-at-point)))
+            (delete-region (line-beginning-position) (line-beginning-position 2)))""")
+        assert wanted in found
+
+    def change(self, at: int) -> None:
+        self._at(at, '(progn (end-of-line) (insert ".title()"))')
+
+    def bridge(self) -> int:
+        return int(self.lisp("(process-id (jsonrpc--process (pyshell--session-connection (session))))"))
+
+    def quit(self) -> None:
+        self.lisp("(run-at-time 0 nil #'kill-emacs)")
+
+    def answers(self) -> bool:
+        return self.socket.exists()
+
+
+@contextmanager
+def emacs(file: Path, init: Path, env: dict[str, str]) -> Iterator[Emacs]:
+    editor = Emacs(file, env)
+    command = ["emacs", "-q", "--no-site-file", "-l", str(init), f"--fg-daemon={editor.socket}"]
+    process = subprocess.Popen(command, env=env, cwd=file.parent, stdin=subprocess.DEVNULL)
+    try:
+        assert becomes_true(editor.answers)
+        yield editor
+        editor.quit()
+        assert process.wait(editing.SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_person_works_in_emacs(xdg: Path, tmp_path: Path) -> None:
+    """From the installation to a second Emacs that shows what the first one did not see."""
+    env = editing.environment(tmp_path)
+    init = tmp_path / "init.el"
+    init.write_text(editing.install("emacs", env) + INIT)
+    file, gate = editing.prepare(xdg)
+    with editing.session_ended():
+        with emacs(file, init, env) as editor:
+            editing.walk(editor, gate)
+            editing.lose_connections(editor, gate)
+        editing.while_away()
+        with emacs(file, init, env) as editor:
+            editing.come_back(editor)
+
+
+def test_it_compiles_without_a_warning(tmp_path: Path) -> None:
+    copy = Path(shutil.copy(SOURCE, tmp_path))
+    for check in ("(byte-compile-file file)", "(checkdoc-file file)"):
+        code = f'(let ((file "{copy}")) {check})'
+        answer = subprocess.run(["emacs", "-Q", "--batch", "--eval", code], capture_output=True, text=True)
+        assert (answer.returncode, answer.stdout + answer.stderr) == (0, "")

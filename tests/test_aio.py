@@ -1,0 +1,94 @@
+"""pyshell.aio: sessions that are awaited.
+
+Runs in: tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterator
+
+import pytest
+
+from pyshell import Session, aio
+from pyshell.errors import ConnectionLost, SessionNotFound, SessionStopped, UsageError
+from tests.sessions import SECONDS, another, started
+
+# `run` and `wait` take no `timeout`: asyncio has its own.
+OWN = {"run", "wait", "events", "close"}
+SYNCHRONOUS = {"submit", "another", "paths", "detach", "so_far", "state", "epoch", "pid", "wait_travelled"}
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Session]:
+    with started("aio") as session:
+        yield session
+
+
+def test_it_can_do_what_a_session_can() -> None:
+    def public(cls: type) -> set[str]:
+        return {name for name in dir(cls) if not name.startswith("_")}
+
+    assert public(aio.Session) - {"name"} == public(Session) - SYNCHRONOUS
+    for name in public(aio.Session) - OWN - {"name"}:
+        assert inspect.signature(getattr(aio.Session, name)) == inspect.signature(getattr(Session, name))
+        assert inspect.iscoroutinefunction(getattr(aio.Session, name))
+
+
+def test_many_cells_and_questions_at_once(shared: Session) -> None:
+    async def main() -> None:
+        async with aio.Session(another(shared, "me")) as session:
+            replies = await asyncio.gather(*[session.run(f"{n} * 2") for n in range(50)])
+            assert [reply.result for reply in replies] == [str(n * 2) for n in range(50)]
+            assert (await session.history(limit=1))[0].client == "me"
+            with pytest.raises(UsageError):
+                await session.wait(10**6)
+
+    asyncio.run(main())
+
+
+def test_who_is_cancelled_leaves_the_cell_running(shared: Session) -> None:
+    async def main() -> None:
+        async with aio.Session(another(shared)) as session:
+            cell = await session.execute("import signal\nprint('waits', flush=True)\nsignal.pause()")
+            waiting = asyncio.create_task(session.wait(cell))
+            async for event in session.events(cell=cell):
+                if event.kind == "output":
+                    break
+            waiting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+            assert (await session.status()).cell == cell
+            await session.interrupt()
+            assert (await session.wait(cell)).status == "interrupted"
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_closing_ends_what_waits(shared: Session) -> None:
+    async def main() -> None:
+        session = aio.Session(another(shared))
+        waiting = asyncio.ensure_future(anext(session.events(cell=10**6)))
+        await session.status()
+        await session.close()
+        with pytest.raises(ConnectionLost):
+            await waiting
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_a_session_that_ends_and_one_that_is_not_there() -> None:
+    async def main() -> None:
+        with pytest.raises(SessionNotFound):
+            await aio.connect("nowhere")
+        async with await aio.start("ends") as session:
+            cell = await session.execute("import signal; signal.pause()")
+            waiting = asyncio.create_task(session.wait(cell))
+            await session.kill()
+            try:
+                assert (await waiting).status in ("aborted", "died", "interrupted")
+            except (SessionStopped, ConnectionLost):
+                pass
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS * 2))
