@@ -5,7 +5,9 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import shlex
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +19,16 @@ from pyshell import Session
 from pyshell.protocol import Event, InputRequest
 
 PATIENCE = 30.0
+WAITS = shlex.join(
+    (
+        *("exec", sys.executable, "-S", "-c"),
+        "import os, signal, time; signal.signal(2, signal.SIG_DFL); os.write(1, b'begun'); time.sleep(600)",
+    )
+)
+"""For `!`: a program that prints `begun` and waits until Ctrl-C ends it.
+
+No `sleep` below a shell: dash loses an interrupt that comes while it starts its child, and the child as well.
+"""
 
 
 def make_environment(python: str, directory: Path) -> Path:

@@ -64,9 +64,9 @@ class Ladder:
             self._loop.later(BEGIN_SECONDS, partial(self._interrupt, cell))
 
     def _signal(self, cell: QueuedCell) -> None:
-        worker, at = self._succession.worker, time.monotonic()
-        self._succession.interrupt()
-        if worker is not None and worker.is_in_front:  # else it is a program that has to hear it
+        at = time.monotonic()
+        # What had to hear it is known at the sending only: a program may come to the front right after.
+        if self._succession.interrupt():
             for seconds in HEAR_SECONDS:
                 self._loop.later(seconds, partial(self._make_hear, cell, Interrupted(at)))
 

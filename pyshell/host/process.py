@@ -119,15 +119,10 @@ class WorkerProcess:
         """The kernel killed another process of ours: that is not to be taken for this one's end."""
         self._oom_kills += 1
 
-    def interrupt(self) -> None:
-        """Ctrl-C: to whatever is in front on the terminal."""
+    def interrupt(self) -> bool:
+        """Ctrl-C: to whatever is in front on the terminal; whether that is the worker itself."""
         group = self.terminal.foreground()
-        self._signal(group if group > 1 else self.pid, signal.SIGINT)
-
-    @property
-    def is_in_front(self) -> bool:
-        """Whether Ctrl-C is for the worker itself, and for what shares its process group."""
-        return self.terminal.foreground() == self.pid
+        return self._signal(group if group > 1 else self.pid, signal.SIGINT) == self.pid
 
     def can_interrupt(self, cell: int) -> bool:
         """Whether a signal would reach that cell: between the host's word and its first line it would be lost."""
@@ -152,15 +147,17 @@ class WorkerProcess:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(front, signal.SIGKILL)
 
-    def _signal(self, group: int, number: signal.Signals) -> None:
+    def _signal(self, group: int, number: signal.Signals) -> int:
+        """Who got it: the group, or the worker where that is not there; 0 if nobody did."""
         if self.exit_status is not None:
-            return
+            return 0
         for send, target in ((os.killpg, group), (os.kill, self.pid)):
             try:
                 send(target, number)
             except (ProcessLookupError, PermissionError):
                 continue  # before the worker leads its own group, or when the group has just ended
-            return
+            return target
+        return 0
 
     @property
     def was_killed(self) -> bool:

@@ -165,12 +165,13 @@ class Succession:
             self._last_output += f"{why}\n"
             self.worker.kill()
 
-    def interrupt(self) -> None:
-        """SIGINT to what is in front, or to the worker that a dead host left."""
+    def interrupt(self) -> bool:
+        """SIGINT to what is in front, or to the worker that a dead host left; whether our worker itself got it."""
         if self.worker is not None:
-            self.worker.interrupt()
-        elif self._orphan is not None:
+            return self.worker.interrupt()
+        if self._orphan is not None:
             self._orphan.signal(signal.SIGINT)
+        return False
 
     def can_interrupt(self, cell: int) -> bool:
         """Whether a signal would reach that cell now; one that a dead host left is asked at once."""

@@ -278,6 +278,7 @@ class Executor:
             around = Surroundings(
                 self._namespace, self._runner, self._saving.store, self.submit,
                 lambda body: self._sender.report(body, self._cell, self._fence()), self._saving.journeys.borrow,
+                self._interrupts,
             )  # fmt: skip
             self._shell = Shell(around)
         return self._shell.run(sys._getframe(1), *words)

@@ -17,7 +17,7 @@ import pytest
 from pyshell import Session
 from pyshell.client import Reply
 from pyshell.protocol import Draft
-from tests.live import PATIENCE, live, wait_for, wait_for_input, wait_for_output
+from tests.live import PATIENCE, WAITS, live, wait_for, wait_for_input, wait_for_output
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_the_lines_of_a_program_are_taken(session: Session) -> None:
 
 
 def test_ctrl_c_reaches_the_program_and_ends_the_cell(session: Session) -> None:
-    cell = session.execute("for i in range(9):\n    !echo begun; sleep 600\n")
+    cell = session.execute(f"for i in range(9):\n    !{WAITS}\n")
     wait_for_output(session, cell, "begun")
     assert session.interrupt() == "signal"
     reply = session.wait(cell, PATIENCE)
@@ -350,8 +350,6 @@ def test_a_command_in_a_thread_works(session: Session) -> None:
     ok(session, "import threading\ndef work():\n    global got\n    got = !echo a")
     ok(session, "t = threading.Thread(target=work); t.start(); t.join()")
     assert ok(session, "got").result == "['a']"
-
-
 
 
 def test_any_other_command_is_ipythons(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import builtins
 import linecache
 import re
 import string
+from contextlib import AbstractContextManager
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,11 @@ class Call:
         else:
             raise UsageError(f"%{self.name} has no option {option}; see %{self.name}?")
         return rest.lstrip()
+
+    @property
+    def held(self) -> AbstractContextManager[None]:
+        """Holds Ctrl-C back while it is entered."""
+        return self.shell.around.held
 
     # --- the namespace ---------------------------------------------------------------------------------------
 

@@ -199,7 +199,7 @@ def edit(call: Call) -> Any:
         path.write_text(_source(call, what) if what else "")
     editor = next((os.environ[variable] for variable in EDITORS if os.environ.get(variable)), "vi")
     try:
-        status = foreground.run([foreground.shell(), "-c", f"{editor} {shlex.quote(str(path))}"])
+        status = foreground.run([foreground.shell(), "-c", f"{editor} {shlex.quote(str(path))}"], call.held)
         if status:
             raise UsageError(f"{editor} ended with status {status}; set another with %env EDITOR=…")
         code = path.read_text()

@@ -13,6 +13,7 @@ import os
 import signal
 import termios
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 _TO_DEFAULT = (
@@ -20,37 +21,35 @@ _TO_DEFAULT = (
 )  # fmt: skip
 
 
-def run(arguments: Sequence[str], read: Callable[[int], None] | None = None) -> int:
+def run(arguments: Sequence[str], held: AbstractContextManager[None], read: Callable[[int], None] | None = None) -> int:
     """Run the program and wait for it; its exit status, negative for a signal. OSError if it cannot be started.
 
+    `held` holds Ctrl-C back while a program is being started: it would run on, and nobody would know of it.
     `read`, if given, is called with the end of a pipe that the program writes to, and reads it to its end.
     """
     ours, theirs = os.pipe() if read is not None else (-1, -1)
+    running = 0
     with _terminal() as terminal:
         try:
-            pid = _start(arguments, theirs)
-        except OSError:
-            if read is not None:
-                os.close(ours)
-            raise
-        finally:
-            if read is not None:
-                os.close(theirs)
-        is_running = True
-        try:
-            _give_terminal(terminal, pid)
-            # It may have asked for the terminal before it had it.
-            _signal(pid, signal.SIGCONT)
+            with held:
+                try:
+                    running = _start(arguments, theirs)
+                finally:
+                    if read is not None:
+                        os.close(theirs)
+                _give_terminal(terminal, running)
+                # It may have asked for the terminal before it had it.
+                _signal(running, signal.SIGCONT)
             if read is not None:
                 read(ours)
-            status = _wait(terminal, pid)
-            is_running = False
+            status = _wait(terminal, running)
+            running = 0
             return status
         finally:
             if read is not None:
                 os.close(ours)
-            if is_running:
-                _end(pid)
+            if running:
+                _end(running)
 
 
 def shell() -> str:

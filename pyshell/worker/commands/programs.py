@@ -22,24 +22,24 @@ READ_BYTES = 1 << 16
 
 def in_front(call: Call, command: str) -> None:
     """Run a line of the shell on the terminal; KeyboardInterrupt if Ctrl-C ended it."""
-    _ended(call, foreground.run([foreground.shell(), "-c", command]))
+    _ended(call, foreground.run([foreground.shell(), "-c", command], call.held))
 
 
 def capture(call: Call, command: str) -> list[str]:
     """The lines that a line of the shell prints."""
-    output, status = _read([foreground.shell(), "-c", command])
+    output, status = _read(call, [foreground.shell(), "-c", command])
     _ended(call, status)
     return output.splitlines()
 
 
-def _read(arguments: list[str]) -> tuple[str, int]:
+def _read(call: Call, arguments: list[str]) -> tuple[str, int]:
     parts: list[bytes] = []
 
     def read(end: int) -> None:
         while part := os.read(end, READ_BYTES):
             parts.append(part)
 
-    status = foreground.run(arguments, read)
+    status = foreground.run(arguments, call.held, read)
     return b"".join(parts).decode("utf-8", "replace"), status
 
 
@@ -104,9 +104,9 @@ def script(call: Call) -> None:
     arguments = [program, "-c", body, program, *shlex.split(call.filled(rest))]
     try:
         if "out" in options:
-            call.variables[options["out"]], status = _read(arguments)
+            call.variables[options["out"]], status = _read(call, arguments)
         else:
-            status = foreground.run(arguments)
+            status = foreground.run(arguments, call.held)
     except FileNotFoundError:
         raise UsageError(f"there is no {program} on this machine; %%sh is everywhere") from None
     _ended(call, status)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,8 @@ class Surroundings:
     """Tells the host something."""
     fetch: Callable[[Store, int, Collection[str]], None]
     """Binds names from a checkpoint for a moment."""
+    held: AbstractContextManager[None]
+    """Holds Ctrl-C back while it is entered."""
 
 
 class Shell:
