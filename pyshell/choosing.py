@@ -22,9 +22,6 @@ from pyshell.errors import CallTimeout, SessionNotFound, UsageError
 if TYPE_CHECKING:
     from pyshell.client import Session
 
-END_SECONDS = 120.0
-"""How long a session may take to end; a save that is under way is waited for."""
-
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
     return argparse.ArgumentParser(prog=f"pyshell {command}", description=description)
@@ -73,14 +70,16 @@ def check_is_running(name: str) -> None:
 
 def end_host(pid: int | None) -> None:
     """End a session whose host does not speak with us: SIGTERM lets it save what is not saved."""
+    from pyshell.client import KILL_SECONDS  # late, as all of the client is
+
     if pid is not None:
         with contextlib.suppress(ProcessLookupError):  # it has just ended
             fd = os.pidfd_open(pid)
             signal.pidfd_send_signal(fd, signal.SIGTERM)
-            is_gone = bool(select.select([fd], [], [], END_SECONDS)[0])
+            is_gone = bool(select.select([fd], [], [], KILL_SECONDS)[0])
             os.close(fd)
             if not is_gone:
-                raise CallTimeout(f"the session's host (process {pid}) has not ended within {END_SECONDS:.0f} s")
+                raise CallTimeout(f"the session's host (process {pid}) has not ended within {KILL_SECONDS:.0f} s")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from pyshell import starting
 from pyshell.client import Session
-from pyshell.errors import SessionExists, SessionNotFound, UsageError
+from pyshell.errors import SessionNotFound, UsageError
 from pyshell.interpreters import checked, discover
 from pyshell.paths import check_name, name_for_directory
 
@@ -135,10 +135,7 @@ def reach(name: str, python: str | None, environ: Mapping[str, str]) -> Session:
         pass
     if python is None and not starting.exists(name):  # a saved one keeps its own
         python = discover(environ, Path.cwd())
-    try:
-        session = starting.start(name, python=python, env=environ, client=CLIENT)
-    except SessionExists:
-        session = starting.connect(name, client=CLIENT)
+    session = starting.start_or_connect(name, python=python, env=environ, client=CLIENT)
     session.wait_up()
     return session
 

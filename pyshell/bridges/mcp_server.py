@@ -46,7 +46,7 @@ def _open(name: str, client: str, must_be: bool, python: str | None) -> Session:
     except SessionNotFound:
         if must_be:
             raise
-    return starting.start(name, python=python, client=client)
+    return starting.start_or_connect(name, python=python, client=client)
 
 
 def serve(agent: Agent) -> None:

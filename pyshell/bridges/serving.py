@@ -46,10 +46,7 @@ def _open(name: str, must_run: bool, python: str | None) -> Session:
     except SessionNotFound:
         if must_run:
             raise
-    try:
-        return starting.start(name, python=python, client=client)
-    except SessionExists:  # somebody else was quicker
-        return starting.connect(name, client=client)
+    return starting.start_or_connect(name, python=python, client=client)
 
 
 def _on_stdio(session: Session) -> int:
