@@ -12,9 +12,10 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import pyshell
 from pyshell.errors import PyshellError
@@ -90,8 +91,29 @@ class Editor(ABC):
         """The process through which it talks to the session."""
 
     @abstractmethod
+    def answers(self) -> bool:
+        """Whether it has begun to listen."""
+
+    @abstractmethod
     def quit(self) -> None:
         """Leave the editor as a person does."""
+
+
+AnEditor = TypeVar("AnEditor", bound=Editor)
+
+
+@contextmanager
+def running(editor: AnEditor, command: Sequence[str], file: Path, env: dict[str, str]) -> Iterator[AnEditor]:
+    """The editor that the command starts; it is left at the end, and ended if that does not help."""
+    process = subprocess.Popen(command, env=env, cwd=file.parent, stdin=subprocess.DEVNULL)
+    try:
+        assert becomes_true(editor.answers)
+        yield editor
+        editor.quit()
+        assert process.wait(SECONDS) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def prepare(directory: Path) -> tuple[Path, Path]:

@@ -25,6 +25,7 @@ from pyshell.errors import (
     WorkerBusy,
     WorkerError,
 )
+from tests.live import make_environment
 from tests.sessions import started, until
 from tests.terminal import Terminal
 
@@ -265,8 +266,8 @@ def test_a_worker_without_dill_takes_it_in(xdg: Path, tmp_path: Path, pythons: d
     if "3.11" not in pythons:
         pytest.skip("needs a bare Python 3.11")
     write(tmp_path / "f", "x = 1")
-    subprocess.run([pythons["3.11"], "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
-    with started(python=str(tmp_path / "bare")) as session:
+    bare = make_environment(pythons["3.11"], tmp_path / "bare")
+    with started(python=str(bare)) as session:
         do(session, "y = 2")
         interchange.import_dill(session, interchange.plan_import(session, tmp_path / "f"))
         assert session.run("x, y, 'dill' in globals()").result == "(1, 2, False)"
@@ -343,7 +344,7 @@ def test_the_command_asks_before_it_runs_code(xdg: Path, tmp_path: Path) -> None
         assert session.run("x").result == "1"
         done = command("import", "-t", "s", "--yes", str(file))
         assert (done.returncode, done.stderr) == (0, "")
-        assert 'pyshell restore -t s undo' in done.stdout
+        assert "pyshell restore -t s undo" in done.stdout
         assert session.run("x").result == "['theirs']"
         nothing = command("import", "-t", "s", "--yes", str(tmp_path / "none"))
         assert nothing.returncode == 2 and "none cannot be read: No such file" in nothing.stderr
@@ -369,9 +370,7 @@ def test_a_person_is_asked(xdg: Path, tmp_path: Path, answer: str, status: int, 
 # --- verify ---------------------------------------------------------------------------------------------------
 
 
-def test_what_is_saved_comes_back_as_it_was(
-    xdg: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_saved_comes_back_as_it_was(xdg: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with started() as session:
         do(session, DEFINITIONS + "words = {'b', 'a', 'dd', 'ccc'}\nnan = float('nan'); g = (n for n in [])")
         found = interchange.verify("s")

@@ -9,15 +9,13 @@ import base64
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
 import pyshell
 from tests import editing
-from tests.sessions import becomes_true
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("emacs") is None, reason="emacs is not installed here"),
@@ -85,9 +83,12 @@ class Emacs(editing.Editor):
         self._at(at, VERBS[verb])
 
     def complete(self, at: int, typed: str, wanted: str) -> None:
-        found = self._at(at, f"""(unwind-protect
+        found = self._at(
+            at,
+            f"""(unwind-protect
             (progn (insert "{typed}\\n") (forward-char -1) (nth 2 (pyshell-completion-at-point)))
-            (delete-region (line-beginning-position) (line-beginning-position 2)))""")
+            (delete-region (line-beginning-position) (line-beginning-position 2)))""",
+        )
         assert wanted in found
 
     def change(self, at: int) -> None:
@@ -103,19 +104,10 @@ class Emacs(editing.Editor):
         return self.socket.exists()
 
 
-@contextmanager
-def emacs(file: Path, init: Path, env: dict[str, str]) -> Iterator[Emacs]:
+def emacs(file: Path, init: Path, env: dict[str, str]) -> AbstractContextManager[Emacs]:
     editor = Emacs(file, env)
     command = ["emacs", "-q", "--no-site-file", "-l", str(init), f"--fg-daemon={editor.socket}"]
-    process = subprocess.Popen(command, env=env, cwd=file.parent, stdin=subprocess.DEVNULL)
-    try:
-        assert becomes_true(editor.answers)
-        yield editor
-        editor.quit()
-        assert process.wait(editing.SECONDS) == 0
-    finally:
-        process.kill()
-        process.wait()
+    return editing.running(editor, command, file, env)
 
 
 def test_a_person_works_in_emacs(xdg: Path, tmp_path: Path) -> None:

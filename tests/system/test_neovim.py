@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +70,14 @@ class Neovim(editing.Editor):
 
     def __init__(self, directory: Path, env: dict[str, str]) -> None:
         self._step = directory / "step.lua"
-        self._server = str(directory / "nvim.sock")
+        self.server = str(directory / "nvim.sock")
         self._env = env
 
     def lua(self, code: str) -> Any:
         """The value that the code returns."""
         self._step.write_text(code)
         expression = f"luaeval('vim.json.encode({{ dofile(_A) }})', '{self._step}')"
-        command = ["nvim", "--server", self._server, "--remote-expr", expression]
+        command = ["nvim", "--server", self.server, "--remote-expr", expression]
         answer = subprocess.run(command, capture_output=True, text=True, env=self._env, timeout=2 * editing.SECONDS)
         said = answer.stdout or answer.stderr
         assert said.startswith(("[", "{")), said
@@ -114,25 +114,16 @@ class Neovim(editing.Editor):
 
     def quit(self) -> None:
         # It may be gone before it has answered.
-        subprocess.run(["nvim", "--server", self._server, "--remote-send", "<Esc>:qall!<CR>"], env=self._env)
+        subprocess.run(["nvim", "--server", self.server, "--remote-send", "<Esc>:qall!<CR>"], env=self._env)
 
     def answers(self) -> bool:
-        return Path(self._server).exists()
+        return Path(self.server).exists()
 
 
-@contextmanager
-def neovim(file: Path, env: dict[str, str]) -> Iterator[Neovim]:
+def neovim(file: Path, env: dict[str, str]) -> AbstractContextManager[Neovim]:
     editor = Neovim(file.parent.parent, env)
-    command = ["nvim", "--headless", "-i", "NONE", "-n", "--listen", editor._server, str(file)]
-    process = subprocess.Popen(command, env=env, cwd=file.parent, stdin=subprocess.DEVNULL)
-    try:
-        assert becomes_true(editor.answers)
-        yield editor
-        editor.quit()
-        assert process.wait(editing.SECONDS) == 0
-    finally:
-        process.kill()
-        process.wait()
+    command = ["nvim", "--headless", "-i", "NONE", "-n", "--listen", editor.server, str(file)]
+    return editing.running(editor, command, file, env)
 
 
 def test_a_person_works_in_neovim(xdg: Path, tmp_path: Path) -> None:
