@@ -5,7 +5,6 @@ Runs in: tests. Another bridge is tested by another entry of ADAPTERS.
 
 from __future__ import annotations
 
-import abc
 import asyncio
 import itertools
 import threading
@@ -17,37 +16,12 @@ from typing import Any, TypeVar
 from pyshell import Session, aio
 from pyshell.bridges.objects import to_object
 from tests import rpc
+from tests.conformance import jupyter
+from tests.conformance.clients import Client, Object
 from tests.sessions import SECONDS, another
 
 T = TypeVar("T")
 _numbers = itertools.count()
-Object = dict[str, Any]
-
-
-class Client(abc.ABC):
-    """What every client can do. Events are objects as docs/jsonrpc.md has them."""
-
-    @abc.abstractmethod
-    def execute(self, code: str) -> int: ...
-
-    @abc.abstractmethod
-    def events(self, after: int) -> Iterator[Object]:
-        """Those with numbers over `after`, without an end."""
-
-    @abc.abstractmethod
-    def input(self, text: str) -> None: ...
-
-    @abc.abstractmethod
-    def complete(self, code: str) -> list[str]: ...
-
-    @abc.abstractmethod
-    def interrupt(self) -> None: ...
-
-    @abc.abstractmethod
-    def undo(self) -> None: ...
-
-    @abc.abstractmethod
-    def wait_saved(self, cell: int) -> None: ...
 
 
 class Direct(Client):
@@ -195,5 +169,6 @@ ADAPTERS: dict[str, Callable[[Session], Any]] = {
     "stdio-headers": partial(on_stdio, has_headers=True),
     "socket-lines": partial(on_socket, has_headers=False),
     "socket-headers": partial(on_socket, has_headers=True),
+    "jupyter": jupyter.kernel,
 }
 """Each opens a connection to a session, and gives its Client as a context manager."""

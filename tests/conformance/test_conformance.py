@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from pyshell import Session
-from tests.conformance.adapters import ADAPTERS, Client, Object
+from tests.conformance.adapters import ADAPTERS
+from tests.conformance.clients import Client, Object
 from tests.sessions import started
 
 
@@ -56,22 +57,32 @@ def finish(session: Session, client: Client, code: str) -> list[Object]:
     return [event["body"] for event in followed.seen if event["cell"] == cell]
 
 
-def kinds(bodies: list[Object]) -> list[str]:
-    return [body["kind"] for body in bodies]
+def check_kinds(client: Client, bodies: list[Object], *wanted: str) -> None:
+    """These events came and no others, but for those that the client's protocol has no words for."""
+    assert [body["kind"] for body in bodies] == [kind for kind in wanted if kind not in client.unsaid]
+
+
+def check_fields(client: Client, bodies: list[Object], wanted: dict[str, str]) -> None:
+    """The fields, `kind.field`, have these values, as far as the client's protocol tells them."""
+    found = {f"{body['kind']}.{field}": value for body in bodies for field, value in body.items()}
+    told = {name for name in wanted if name not in client.unsaid and name.partition(".")[0] not in client.unsaid}
+    assert {name: found.get(name) for name in wanted} == {
+        name: wanted[name] if name in told else None for name in wanted
+    }
 
 
 def test_a_cells_value(session: Session, client: Client) -> None:
     bodies = finish(session, client, "x = 6 * 7\nx")
-    assert kinds(bodies) == ["queued", "started", "result", "finished"]
-    assert (bodies[0]["code"], bodies[2]["text"], bodies[2]["type"]) == ("x = 6 * 7\nx", "42", "int")
-    assert bodies[3]["status"] == "ok"
+    check_kinds(client, bodies, "queued", "started", "result", "finished")
+    wanted = {"queued.code": "x = 6 * 7\nx", "result.text": "42", "result.type": "int", "finished.status": "ok"}
+    check_fields(client, bodies, wanted)
 
 
 def test_an_error(session: Session, client: Client) -> None:
     bodies = finish(session, client, "1 / 0")
-    assert kinds(bodies) == ["queued", "started", "error", "finished"]
-    assert bodies[2]["error"]["kind"] == "ZeroDivisionError" and "1 / 0" in bodies[2]["error"]["traceback"]
-    assert bodies[3]["status"] == "error"
+    check_kinds(client, bodies, "queued", "started", "error", "finished")
+    assert bodies[-2]["error"]["kind"] == "ZeroDivisionError" and "1 / 0" in bodies[-2]["error"]["traceback"]
+    assert bodies[-1]["status"] == "error"
 
 
 def test_output(session: Session, client: Client) -> None:
@@ -113,6 +124,8 @@ def test_undo(session: Session, client: Client) -> None:
 def test_nothing_is_missed_between_two_connections(
     session: Session, client: Client, request: pytest.FixtureRequest
 ) -> None:
+    if why := client.unsaid.get("events after a number"):
+        pytest.skip(why)
     followed = Followed(session, client)
     first = client.execute("print('seen')")
     followed.until(first, "finished")
