@@ -82,7 +82,7 @@ class Package(NamedTuple):
     package: str
     name: str
     command: tuple[str, ...]
-    prompt: str = r">>> "
+    prompt: str = r">>>"  # the cursor may go where a space would stand
     more: tuple[str, ...] = ()
     """What must be installed beside it."""
     edits_while_busy: bool = False
