@@ -11,7 +11,7 @@ import sys
 from typing import TextIO
 
 from pyshell.client import Session
-from pyshell.protocol import Died, Error, Event, Finished, InputRequest, Message, Notice, Output, Result
+from pyshell.protocol import Died, Error, Event, Finished, InputRequest, Message, Notice, Output, Result, Stream
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -19,9 +19,9 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-
 class Following:
     """What one cell shows, and how it ends."""
 
-    def __init__(self, session: Session, screen: Screen) -> None:
+    def __init__(self, session: Session, streams: Streams) -> None:
         self._session = session
-        self._screen = screen
+        self._streams = streams
         self._echo = ""
         self.status = 0
         self.is_over = False
@@ -29,9 +29,9 @@ class Following:
     def is_last(self, event: Event) -> bool:
         body: Message = event.body
         if isinstance(body, Output):
-            self._screen.write(self._without_echo(body.text))
+            self._streams.write(self._without_echo(body.text), body.stream)
         elif isinstance(body, Result):
-            self._screen.write(body.text + "\n")
+            self._streams.write(body.text + "\n")
         elif isinstance(body, Error):
             self._take_error(body)
         elif isinstance(body, Died):
@@ -52,14 +52,13 @@ class Following:
         self.status = 130 if error.kind == "KeyboardInterrupt" else 1
         if error.kind != "SystemExit":
             if not body.printed:
-                self._screen.pause()
-                sys.stderr.write(error.traceback)
+                self._streams.write(error.traceback, "stderr")
             return
         self.is_over = True
         is_number = error.message.removeprefix("-").isdecimal()
         self.status = int(error.message) & 0xFF if is_number else int(error.message not in ("", "None"))
         if self.status and not is_number:
-            sys.stderr.write(error.message + "\n")
+            self._streams.write(error.message + "\n", "stderr")
 
     def _end(self, status: str) -> None:
         if status != "ok":
@@ -71,7 +70,7 @@ class Following:
             self.status = self.status or (0 if status == "ok" else self.status)
 
     def _answer(self, request: InputRequest) -> None:
-        self._screen.pause()
+        self._streams.pause()
         line = sys.stdin.readline()
         if line:
             text = line.removesuffix("\n")
@@ -87,6 +86,21 @@ class Following:
                 self._echo = self._echo[1:] if text[0] == self._echo[0] else ""
             text = text[1:]
         return text
+
+
+class Streams:
+    """Standard output and standard error, each with what the script writes there."""
+
+    def __init__(self) -> None:
+        self._screens: dict[Stream, Screen] = {"stdout": Screen(sys.stdout), "stderr": Screen(sys.stderr)}
+
+    def write(self, text: str, stream: Stream = "stdout") -> None:
+        self._screens[stream].write(text)
+
+    def pause(self) -> None:
+        """Something else is about to be written, or read."""
+        for screen in self._screens.values():
+            screen.pause()
 
 
 class Screen:
@@ -110,8 +124,6 @@ class Screen:
             self._stream.write(plain(self._line))
             self._stream.flush()
             self._line = ""
-
-    close = pause
 
 
 def plain(line: str) -> str:

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -21,7 +20,7 @@ from pathlib import Path
 from pyshell import choosing, scripts, starting
 from pyshell.client import Session
 from pyshell.errors import PyshellError, SessionNotFound, UsageError
-from pyshell.following import Following, Screen, say
+from pyshell.following import Following, Streams, say
 from pyshell.frozen import dataclass
 from pyshell.paths import check_name, name_for_directory
 from pyshell.protocol import Checkpoint, Held, HistoryEntry
@@ -93,7 +92,7 @@ def _reached(name: str, python: str | None, client: str) -> Session:
     try:
         return starting.connect(name, client=client)
     except SessionNotFound:
-        return starting.start(name, python=python, cwd=os.getcwd(), client=client)
+        return starting.start_or_connect(name, python=python, cwd=os.getcwd(), client=client)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class _Run:
         self._statements = statements
         self._script = script
         self._seen = 0
-        self._screen = Screen(sys.stdout)
+        self._streams = Streams()
         self._run = ""
         self._is_midway = False
         self._epoch = 0
@@ -135,7 +134,7 @@ class _Run:
             status, is_last = self._run_cell(self._code_of(statement, first))
             if is_last:
                 break
-        self._screen.close()
+        self._streams.pause()
         if status == 0:
             self._session.kill()
         return status
@@ -274,7 +273,7 @@ class _Run:
         self._waited += time.monotonic() - begun
 
     def _follow(self, cell: int) -> tuple[int, bool]:
-        following = Following(self._session, self._screen)
+        following = Following(self._session, self._streams)
         while True:
             try:
                 for event in self._session.events(self._seen):

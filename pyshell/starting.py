@@ -117,11 +117,16 @@ def connect_or_start(name: str, *, client: str | None = None) -> Session:
 
 
 def start_or_connect(
-    name: str, *, python: str | None = None, env: Mapping[str, str] | None = None, client: str | None = None
+    name: str,
+    *,
+    python: str | None = None,
+    cwd: str | os.PathLike[str] | None = None,
+    env: Mapping[str, str] | None = None,
+    client: str | None = None,
 ) -> Session:
     """Start a session that did not run a moment ago, or connect to it if somebody else was quicker."""
     try:
-        return start(name, python=python, env=env, client=client)
+        return start(name, python=python, cwd=cwd, env=env, client=client)
     except SessionExists:
         return connect(name, client=client)
 

@@ -98,6 +98,17 @@ def test_a_script_runs_as_python_runs_it() -> None:
     assert (status, out) == (0, "") and "nothing has changed" in err
 
 
+def test_standard_error_is_kept_apart() -> None:
+    script = write(
+        "import sys, warnings\nprint('out 1', flush=True); print('err 1', file=sys.stderr)\n"
+        "sys.stderr.write('half ')\nprint('out 2')\nsys.stderr.write('a line\\n')\nwarnings.warn('beware')\n"
+    )
+    plain = subprocess.run([sys.executable, script], capture_output=True, text=True)
+    status, out, err = run(script)
+    assert (status, out) == (0, plain.stdout)
+    assert err.startswith("err 1\nhalf a line\n") and "UserWarning: beware" in err
+
+
 def test_what_was_changed_is_run_again_and_what_follows_it() -> None:
     run(write(SCRIPT))
     status, out, err = run(write(SCRIPT.replace('said("two")', 'said("new")')))
