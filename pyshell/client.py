@@ -9,7 +9,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
@@ -100,13 +100,17 @@ class Session(Timeline):
 
     # --- cells ------------------------------------------------------------------------------------------
 
-    def execute(self, code: str, *, file: str = "", line: int = 1, column: int = 0) -> int:
+    def execute(
+        self, code: str, *, file: str = "", line: int = 1, column: int = 0, expressions: Sequence[str] = ()
+    ) -> int:
         """Queue a cell and return its number at once.
 
         Of a piece of a file, `line` (from 1) and `column` (from 0, in characters) say where in it the code begins:
-        tracebacks then name that file, and its lines.
+        tracebacks then name that file, and its lines. `expressions` are evaluated after it if it ends well: each gives
+        an `evaluated` event, in their order.
         """
-        return int(self._control.call("execute", Execute(code, self.client, file, line, column)).cell)
+        request = Execute(code, self.client, file, line, column, tuple(expressions))
+        return int(self._control.call("execute", request).cell)
 
     def run(self, code: str, timeout: float | None = None) -> Reply:
         """Run a cell and wait for its end; CallTimeout after `timeout` seconds (the cell runs on)."""
@@ -340,4 +344,3 @@ class Session(Timeline):
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         self.close()
-

@@ -3,7 +3,6 @@
 Runs in: every process (Python 3.10 and newer). How a message becomes a plain tuple is in codec.py.
 """
 
-
 from __future__ import annotations
 
 import typing
@@ -19,7 +18,7 @@ from pyshell.codec import to_json as to_json
 from pyshell.codec import to_wire as to_wire
 from pyshell.frozen import dataclass
 
-VERSION = 2
+VERSION = 3
 """Raised whenever a message changes; both sides must agree."""
 
 State = Literal["starting", "idle", "busy", "restarting", "dead", "stopped"]
@@ -145,6 +144,15 @@ class Error(Message):
 
     error: ErrorInfo
     printed: bool
+
+
+@message
+class Evaluated(Message):
+    """What an expression that was sent with the cell came to, or raised; in the order that they were sent in."""
+
+    expression: str
+    value: Display | None
+    error: ErrorInfo | None
 
 
 @message
@@ -360,9 +368,9 @@ class Leave(Message):
 
 
 EventBody = Union[
-    Queued, Started, Output, Result, Display, ClearOutput, Error, InputRequest, InputDone, Finished, Saved, SaveFailed,
-    Died, Restored, CheckedOut, Loaded, CheckoutFailed, StateChanged, Held, Released, Reordered, Stack, Notice,
-    TerminalUsed, Draft, Leave, Remakeable, NeverReplayed,
+    Queued, Started, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, Saved,
+    SaveFailed, Died, Restored, CheckedOut, Loaded, CheckoutFailed, StateChanged, Held, Released, Reordered, Stack,
+    Notice, TerminalUsed, Draft, Leave, Remakeable, NeverReplayed,
 ]  # fmt: skip
 
 
@@ -406,6 +414,9 @@ class Execute(Message):
     """Where in the file the code begins, counted from 1."""
     column: int = 0
     """Characters before it in that line. Code of an indented block is taken out of it."""
+    expressions: tuple[str, ...] = ()
+    """Evaluated when it has run without an error: an `evaluated` event for each, before the cell has finished. They are
+    not in the history, and those of a cell that waits when its host is killed are forgotten."""
 
 
 @message
@@ -451,6 +462,8 @@ class QueuedCell(Message):
     cell: int
     client: str
     code: str
+    expressions: tuple[str, ...] = ()
+    """Those that are evaluated after it; a listing leaves them out."""
 
 
 @message
@@ -956,6 +969,8 @@ class RunCell(Message):
     """Of one of the past: what it did outside of its process."""
     never: bool = False
     """Of one of the past: it is marked as never to be run again."""
+    expressions: tuple[str, ...] = ()
+    """To be evaluated after it."""
 
 
 @message
@@ -1109,7 +1124,7 @@ class Outlines(Message):
 
 
 ReportBody = Union[
-    Ready, Output, Result, Display, ClearOutput, Error, InputRequest, InputDone, Finished, CheckpointStarted,
+    Ready, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, CheckpointStarted,
     SaveFailed, Verified, Restored, CheckedOut, Loaded, CheckoutFailed, Notice, Outlines, Draft, Leave, Asked,
     Remakeable, NeverReplayed,
 ]  # fmt: skip

@@ -254,13 +254,14 @@ class Kernel:
 
     def _submit(self, request: Request) -> None:
         code, session = str(request.content["code"]), self._connect()
-        if not code.strip():
+        asked = _expressions(request.content)
+        if not code.strip() and not asked:
             count = session.status().next_cell - 1
             reply = {"status": "ok", "execution_count": count, "payload": [], "user_expressions": {}}
             self._answer(request, reply)
             return
-        number = session.execute(code)
-        self._current = self._cells[number] = _Cell(Showing(number, code), request.header, request)
+        number = session.execute(code, expressions=list(asked.values()))
+        self._current = self._cells[number] = _Cell(Showing(number, code, list(asked)), request.header, request)
         self._say_if_held()
 
     def _say_if_held(self) -> None:
@@ -360,6 +361,12 @@ class Kernel:
         if reply["status"] != "ok" and cell.request.content.get("stop_on_error", True):
             self._abort_waiting()
         self._submit_next()
+
+
+def _expressions(content: Mapping[str, Any]) -> dict[str, str]:
+    """By the names that the frontend gives them."""
+    asked = content.get("user_expressions")
+    return {name: str(expression) for name, expression in asked.items()} if isinstance(asked, dict) else {}
 
 
 def _start_afresh(session: Session) -> None:

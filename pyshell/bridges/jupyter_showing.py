@@ -6,7 +6,8 @@ Runs in: the Jupyter kernel's process (Python 3.11 and newer).
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pyshell.protocol import (
@@ -15,6 +16,8 @@ from pyshell.protocol import (
     Display,
     Draft,
     Error,
+    ErrorInfo,
+    Evaluated,
     EventBody,
     Finished,
     InputRequest,
@@ -37,13 +40,16 @@ DIED = "WorkerDied"
 class Showing:
     """One cell. `take` each of its events, and publish what it returns; after `finished` there is a `reply`."""
 
-    def __init__(self, cell: int, code: str) -> None:
+    def __init__(self, cell: int, code: str, names: Sequence[str] = ()) -> None:
+        """`names` are those of the expressions that were sent with it, in their order."""
         self.cell = cell
         self.code = code
         self.reply: dict[str, Any] | None = None
         self._is_help = is_help(code)
         self._result: Result | None = None
         self._payload: list[dict[str, Any]] = []
+        self._names = deque(names)
+        self._values: dict[str, dict[str, Any]] = {}
         self._echoes: list[str] = []
         """What the terminal will show of a question and its answer, in either order: who answers at once is faster."""
         self._is_password = False
@@ -75,6 +81,8 @@ class Showing:
             yield "clear_output", {"wait": body.wait}
         elif isinstance(body, Error):
             yield from self._raised(body)
+        elif isinstance(body, Evaluated) and self._names:  # else another client has asked
+            self._values[self._names.popleft()] = expression_content(body)
         elif isinstance(body, InputRequest):
             self._echoes, self._is_password = [body.prompt], body.password
         elif isinstance(body, (Died, Restored)):
@@ -112,8 +120,7 @@ class Showing:
         return "execute_result", {"execution_count": self.cell, "data": data, "metadata": found["metadata"]}
 
     def _raised(self, body: Error) -> Iterator[Said]:
-        error = body.error
-        self._error = error_content(error.kind, error.message, error.traceback.splitlines())
+        self._error = raised_content(body.error)
         if not body.printed:
             yield "error", self._error
 
@@ -127,7 +134,7 @@ class Showing:
         elif self._page:
             yield "stream", {"name": "stdout", "text": self._page}
         if body.status == "ok":
-            self.reply = {"status": "ok", **count, "payload": self._payload, "user_expressions": {}}
+            self.reply = {"status": "ok", **count, "payload": self._payload, "user_expressions": self._values}
         elif body.status == "aborted" or self._error is None:
             self.reply = {"status": "aborted", **count}
         else:
@@ -158,6 +165,18 @@ def _decoded(text: str) -> Any:
 
 def error_content(kind: str, message: str, lines: list[str]) -> dict[str, Any]:
     return {"ename": kind, "evalue": message, "traceback": lines}
+
+
+def raised_content(error: ErrorInfo) -> dict[str, Any]:
+    return error_content(error.kind, error.message, error.traceback.splitlines())
+
+
+def expression_content(body: Evaluated) -> dict[str, Any]:
+    """A value in all its forms, or an error."""
+    if body.value is None:
+        return {"status": "error", **(raised_content(body.error) if body.error else {})}
+    found = bundle(body.value)
+    return {"status": "ok", "data": found["data"], "metadata": found["metadata"]}
 
 
 def death(body: Died | Restored) -> list[str]:

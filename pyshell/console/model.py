@@ -28,6 +28,7 @@ MAX_STACK_LINES = 30
 MAX_PICTURES = 8_000_000
 """Characters of base64 that are kept of the newest pictures."""
 
+
 def apply(model: Model, event: protocol.Event) -> Model:
     """The model after `event`. An event that it has seen already changes nothing."""
     if event.seq <= model.seq:
@@ -317,8 +318,10 @@ def _remakeable(model: Model, _: protocol.Event, body: protocol.Remakeable) -> M
     return model if model.running is not None else model._replace(offered=body)
 
 
-def _silent(model: Model, _: protocol.Event, __: protocol.Draft | protocol.Leave | protocol.NeverReplayed) -> Model:
-    return model  # it is for the console that ran the cell, or is told by the cell's output
+def _silent(
+    model: Model, _: protocol.Event, __: protocol.Draft | protocol.Leave | protocol.NeverReplayed | protocol.Evaluated
+) -> Model:
+    return model  # it is for the client that sent the cell, or is told by the cell's output
 
 
 def _clear_output(model: Model, _: protocol.Event, __: protocol.ClearOutput) -> Model:
@@ -333,6 +336,7 @@ _FOLDS: dict[type, Callable[[Model, protocol.Event, Any], Model]] = {
     protocol.Display: _display,
     protocol.ClearOutput: _clear_output,
     protocol.Error: _error,
+    protocol.Evaluated: _silent,
     protocol.InputRequest: _input_request,
     protocol.InputDone: _input_done,
     protocol.Finished: _finished,

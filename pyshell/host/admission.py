@@ -14,6 +14,8 @@ from pyshell.protocol import Asked, Execute, QueuedCell, Reordered, State
 MAX_CODE = 2 << 20
 """Bytes of one cell; an event that holds it must fit into a message."""
 MAX_QUEUED = 5000
+MAX_EXPRESSIONS, MAX_EXPRESSION_CHARACTERS = 100, 100_000
+"""What goes with one cell; the host keeps it in memory while the cell waits."""
 LISTED_BYTES = 2 << 20
 """Code that a listing of the queue carries; it must fit into a message, too."""
 
@@ -52,10 +54,13 @@ def reason_to_stay(asked: Asked, waiting: int, clients: int) -> str:
     return f"Not ended: {' and '.join(found)}. %kill -f ends the session all the same."
 
 
-def check_room(code: str, waiting: int) -> None:
+def check_room(code: str, expressions: tuple[str, ...], waiting: int) -> None:
     """UsageError for a cell that is too long, or too many."""
     if len(code.encode("utf-8", "replace")) > MAX_CODE:
         raise UsageError(f"a cell may have up to {MAX_CODE} bytes; put the data into a file")
+    if len(expressions) > MAX_EXPRESSIONS or sum(map(len, expressions)) > MAX_EXPRESSION_CHARACTERS:
+        most = f"{MAX_EXPRESSIONS} expressions of {MAX_EXPRESSION_CHARACTERS} characters in all"
+        raise UsageError(f"with a cell go up to {most}; make a cell of them")
     if waiting >= MAX_QUEUED:
         raise UsageError(f"{MAX_QUEUED} cells wait already; submit more when they have run")
 

@@ -127,13 +127,13 @@ class Supervisor:
     def execute(self, request: Execute) -> Submitted:
         """Journal a cell and run it when its turn comes."""
         check_state(self._state, self._gave_up)
-        check_room(code := placed(request), len(self._queue))
-        self._queue.append(cell := self._note(request.client, code))
+        check_room(code := placed(request), request.expressions, len(self._queue))
+        self._queue.append(cell := self._note(request.client, code, request.expressions))
         self._run_next()
         return Submitted(cell.cell)
 
-    def _note(self, client: str, code: str) -> QueuedCell:
-        cell = QueuedCell(self._next_cell, client, code)
+    def _note(self, client: str, code: str, expressions: tuple[str, ...] = ()) -> QueuedCell:
+        cell = QueuedCell(self._next_cell, client, code, expressions)
         self._journal.submit(cell.cell, cell.client, cell.code, self.succession.epoch)
         self._next_cell += 1
         return cell
@@ -377,7 +377,7 @@ class Supervisor:
         self._emit(Started(), cell)
         # Durable before it runs: a cell that takes the machine down is in the journal.
         self._journal.commit()
-        self.succession.send("execute", RunCell(cell.cell, cell.code))
+        self.succession.send("execute", RunCell(cell.cell, cell.code, expressions=cell.expressions))
 
     def _finish(self, cell: QueuedCell, status: CellStatus, seconds: float) -> None:
         self._journal.finish_cell(cell.cell, status)

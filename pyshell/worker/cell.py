@@ -78,6 +78,12 @@ class CellRunner:
         if value is not NOTHING and not place.is_script:
             sys.displayhook(value)
 
+    def evaluate(self, expression: str, filename: str) -> Any:
+        """The value of an expression, as a part of the cell that has run. Raises whatever it raises."""
+        flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._features
+        tree: ast.Expression = compile(expression.strip(), filename, "eval", flags, dont_inherit=True)
+        return self._run(self._compile(tree, filename, "eval"), None)
+
     def parse(self, code: str, filename: str) -> ast.Module:
         """The code as a tree; what is no Python may be a command."""
         flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT | self._features

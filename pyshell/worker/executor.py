@@ -42,6 +42,7 @@ from pyshell.worker import cell as cells
 from pyshell.worker import displaying, notebooks, plotting
 from pyshell.worker.autosaving import Autosaving, Midway
 from pyshell.worker.changes import ChangeWatch
+from pyshell.worker.expressions import evaluated
 from pyshell.worker.interrupts import Interrupts
 from pyshell.worker.namespace import Namespace
 from pyshell.worker.outside import Outside
@@ -257,6 +258,8 @@ class Executor:
             self._outside.expect([task.code])
             with self._outside:
                 self._runner.run(self._place)
+                for found in evaluated(task.expressions, self._runner, self._pid, self._notice):
+                    self._sender.report(found, self._cell, self._fence())
         finally:
             if os.getpid() == self._pid:
                 if self._shell is not None:

@@ -23,6 +23,7 @@ from pyshell.bridges.jupyter_showing import Showing
 from pyshell.protocol import (
     Died,
     Display,
+    Evaluated,
     ExitInfo,
     Finished,
     InputRequest,
@@ -195,6 +196,21 @@ def test_what_is_typed_and_shown(notebook: Notebook) -> None:
     assert (reply["status"], shown) == ("ok", [])
 
 
+def test_expressions_are_evaluated_after_the_cell(notebook: Notebook) -> None:
+    page = "class Page:\n    def _repr_html_(self): return '<b>page</b>'\n    def __repr__(self): return 'page'\n"
+    asked = {"sum": "sum(rows)", "page": "Page()", "wrong": "1 / 0", "none": "rows = 3", "again": "sum(rows)"}
+    values = notebook.run(page + "rows = [1, 2]", user_expressions=asked)[0]["user_expressions"]
+    assert list(values) == list(asked)
+    assert values["sum"] == values["again"] == {"status": "ok", "data": {"text/plain": "3"}, "metadata": {}}
+    assert values["page"]["data"] == {"text/plain": "page", "text/html": "<b>page</b>"}
+    assert (values["wrong"]["status"], values["wrong"]["ename"]) == ("error", "ZeroDivisionError")
+    assert values["none"]["ename"] == "SyntaxError"
+    # As frontends look at a value without anybody's notice.
+    reply, shown = notebook.run("", silent=True, user_expressions={"rows": "rows"})
+    assert (reply["user_expressions"]["rows"]["data"]["text/plain"], shown) == ("[1, 2]", [])
+    assert "user_expressions" not in notebook.run("1 / 0", user_expressions={"rows": "rows"})[0]
+
+
 def test_questions_are_answered_and_cells_stopped_while_one_runs(notebook: Notebook) -> None:
     client = notebook.client
     running = client.execute("answer = 42\nprint('runs', flush=True)\nwhile True: pass")
@@ -285,6 +301,12 @@ def test_a_result_comes_with_all_that_it_says_of_itself() -> None:
         "execution_count": 3, "data": {"text/plain": "x", "text/html": "<b>", "application/json": [1]}, "metadata": {},
     })  # fmt: skip
     assert rest == []
+
+
+def test_expressions_of_another_client_are_its_own() -> None:
+    value = Display("7", (), "{}", "", False, False)
+    said, reply = messages("x", Evaluated("x", value, None), Finished("ok", 0.1))
+    assert (said, reply["user_expressions"]) == ([], {})
 
 
 def test_a_prompt_and_its_answer_are_shown_once() -> None:
