@@ -12,7 +12,8 @@ import signal
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -82,16 +83,23 @@ def pythons() -> dict[str, str]:
 
 def end_processes(marker: str) -> list[str]:
     """Kill every process whose environment holds `marker` after PATIENCE; say which had to be killed."""
-    waiting = {os.pidfd_open(pid): pid for pid in _processes(marker)} if os.path.isdir("/proc") else {}
+    waiting = dict(_open(_processes(marker))) if os.path.isdir("/proc") else {}
     try:
         _wait_for_exit(waiting)
-        left = [f"{pid} {_command(pid)[:200]}" for fd, pid in waiting.items() if not _has_exited(fd)]
-        for pid in [pid for fd, pid in waiting.items() if not _has_exited(fd)]:
-            os.kill(pid, signal.SIGKILL)
-        return left
+        left = {fd: f"{pid} {_command(pid)[:200]}" for fd, pid in waiting.items() if not _has_exited(fd)}
+        for fd in left:
+            with suppress(ProcessLookupError):  # at last
+                signal.pidfd_send_signal(fd, signal.SIGKILL)
+        return list(left.values())
     finally:
         for fd in waiting:
             os.close(fd)
+
+
+def _open(pids: Iterable[int]) -> Iterator[tuple[int, int]]:
+    for pid in pids:
+        with suppress(ProcessLookupError):  # it has ended since it was found, as most do when their test is over
+            yield os.pidfd_open(pid), pid
 
 
 def _wait_for_exit(waiting: dict[int, int]) -> None:
@@ -112,12 +120,10 @@ def _has_exited(fd: int) -> bool:
     return bool(select.select([fd], [], [], 0)[0])
 
 
-def _processes(marker: str) -> list[int]:
-    found = []
+def _processes(marker: str) -> Iterator[int]:
     for entry in os.listdir("/proc"):
         if entry.isdigit() and int(entry) != os.getpid() and marker.encode() in _environment(entry):
-            found.append(int(entry))
-    return found
+            yield int(entry)
 
 
 def _environment(pid: str) -> list[bytes]:

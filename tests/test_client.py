@@ -14,7 +14,7 @@ import pyshell
 from pyshell import Reply, Session
 from pyshell.errors import CallTimeout, ConnectionLost, PyshellError, SessionNotFound, UsageError
 from pyshell.protocol import Event
-from tests.sessions import SECONDS, another, host_of, kill, started, until, until_computing, until_output
+from tests.sessions import SECONDS, another, becomes_true, host_of, kill, started, until, until_computing, until_output
 
 
 @pytest.fixture(scope="module")
@@ -127,10 +127,11 @@ def test_many_threads_share_a_session(shared: Session) -> None:
 def test_looking_things_up_works_while_a_cell_runs(shared: Session) -> None:
     shared.run("known_name = [1, 2]")
     cell = waiting_cell(shared)
+    # On a busy machine the first answer may be what was told before the cell.
+    assert becomes_true(lambda: "known_name" in [match.text for match in shared.complete("known_na", 8).matches])
     completions = shared.complete("known_na", 8)
-    assert "known_name" in [match.text for match in completions.matches]
     assert (completions.start, completions.end) == (0, 8)
-    assert shared.inspect("known_name", 3).type == "list"
+    assert becomes_true(lambda: shared.inspect("known_name", 3).type == "list")
     assert "known_name" in [variable.name for variable in shared.variables()]
     assert shared.is_complete("for x in y:").status == "incomplete"
     assert shared.history(limit=1, pattern="known_name =")[0].code == "known_name = [1, 2]"

@@ -10,6 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from tests import conftest
+
 ROOT = Path(__file__).parent.parent
 
 LEAKS = """
@@ -24,12 +28,17 @@ def start(directory):
     Path(directory, "pid").write_text(str(process.pid))
 """
 
-IN_A_TEST = LEAKS + """
+IN_A_TEST = (
+    LEAKS
+    + """
 def test_leaks():
     start({directory!r})
 """
+)
 
-IN_A_MODULE = LEAKS + """
+IN_A_MODULE = (
+    LEAKS
+    + """
 @pytest.fixture(scope="module", autouse=True)
 def shared():
     start({directory!r})
@@ -37,6 +46,7 @@ def shared():
 def test_uses_it():
     pass
 """
+)
 
 
 def run_pytest(tmp_path: Path, program: str) -> subprocess.CompletedProcess[str]:
@@ -66,6 +76,13 @@ def test_a_process_left_by_a_shared_fixture_fails_the_run(tmp_path: Path) -> Non
     assert answer.returncode == 1
     assert "left running" in answer.stdout
     assert is_gone(tmp_path)
+
+
+def test_a_process_that_ends_just_when_it_was_found_is_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    monkeypatch.setattr(conftest, "_processes", lambda _marker: [process.pid])
+    assert conftest.end_processes("") == []
 
 
 def test_every_test_has_directories_of_its_own(xdg: Path) -> None:

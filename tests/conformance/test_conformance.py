@@ -12,7 +12,7 @@ import pytest
 from pyshell import Session
 from tests.conformance.adapters import ADAPTERS
 from tests.conformance.clients import Client, Object
-from tests.sessions import started
+from tests.sessions import becomes_true, started
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,8 @@ def test_completion_while_busy_and_interrupt(session: Session, client: Client) -
     followed = Followed(session, client)
     cell = client.execute("import signal\nprint('waits', flush=True)\nsignal.pause()")
     followed.until(cell, "output")
-    assert "known_name" in client.complete("known_na")
+    # On a busy machine the first answer may be what was told before the cell.
+    assert becomes_true(lambda: "known_name" in client.complete("known_na"))
     client.interrupt()
     assert followed.until(cell, "error")["error"]["kind"] == "KeyboardInterrupt"
     assert followed.until(cell, "finished")["status"] == "interrupted"

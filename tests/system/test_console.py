@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from pyshell import errors, starting
+from tests.sessions import becomes_true, until_computing
 from tests.terminal import Terminal
 
 pytestmark = pytest.mark.scenario
@@ -133,9 +134,12 @@ def test_cells_that_could_run_again_are_asked_about(terminal: Terminal, tmp_path
     run(terminal, "'rows' in globals()", shows=r"^Out\[7\]: False$")
 
 
-def test_cells_typed_ahead_of_a_crash_are_held(terminal: Terminal) -> None:
-    run(terminal, "import os, time; time.sleep(0.5); os.kill(os.getpid(), 9)", shows=r"In \[1\] running")
-    run(terminal, "'one'", "'two'", shows="2 cells are held")
+def test_cells_typed_ahead_of_a_crash_are_held(terminal: Terminal, tmp_path: Path) -> None:
+    os.mkfifo(gate := tmp_path / "gate")
+    run(terminal, f"import os; open({str(gate)!r}).close(); os.kill(os.getpid(), 9)", shows=r"In \[1\] running")
+    run(terminal, "'one'", "'two'", shows=r"'two' +\(queued\)")
+    with open(gate, "w"):
+        terminal.wait_screen("2 cells are held", WAIT)
     run(terminal, "", shows=r"^Out\[3\]: 'two'$")
 
 
@@ -149,6 +153,8 @@ def test_ctrl_c(terminal: Terminal) -> None:
 def test_code_that_holds_the_interpreter_is_killed_at_last(terminal: Terminal) -> None:
     run(terminal, "kept = 'kept'", shows=r"saved In \[1\]")
     run(terminal, "sum(range(10 ** 15))", shows=r"In \[2\] running")
+    with starting.connect(NAME) as session:
+        until_computing(session)  # a Ctrl-C that comes before is heard
     for sign in ("Interrupt sent. Ctrl-C", "the stack is above", r"RESTART: epoch 2"):
         terminal.send("\x03")
         terminal.wait_screen(sign, WAIT)
@@ -164,12 +170,18 @@ def test_a_paste_is_whole_and_not_run(terminal: Terminal) -> None:
 
 def test_completion(terminal: Terminal) -> None:
     run(terminal, "import os", shows=r"saved In \[1\]")
+    with starting.connect(NAME) as session:
+        # The first answer may come too late on a busy machine, and nobody asks for it again.
+        assert becomes_true(lambda: session.complete("os.getpi", 8).matches)
     terminal.send("os.getpi\t")
     terminal.wait_screen(r"^In \[2\]: os\.getpid", WAIT)
 
 
 def test_the_call_and_what_is_chosen_are_described(terminal: Terminal) -> None:
     run(terminal, "def scale(values, factor=2):", "'Multiply.'", "return values", "", shows=r"saved In \[1\]")
+    with starting.connect(NAME) as session:
+        # The first answer may come too late on a busy machine, and nobody asks for it again.
+        assert becomes_true(lambda: session.complete("sca", 3).matches and session.inspect("scale([1], ", 11).call)
     terminal.send("scale([1], ")
     terminal.wait_screen(r"^ scale\(values, factor=2\)", WAIT)
     terminal.send("\x15sca")
@@ -406,7 +418,7 @@ def test_another_session_is_gone_to_and_ended(terminal: Terminal) -> None:
 def test_a_long_cell_that_ends_while_one_looks_elsewhere_is_told_of(terminal: Terminal) -> None:
     terminal.send("\x1b[O")
     run(terminal, "import time; time.sleep(10)", shows=r"saved In \[1\]")
-    assert "\x1b]9;pyshell: In [1] has ended after 10 s\x07" in terminal.raw
+    assert re.search(r"\x1b]9;pyshell: In \[1\] has ended after 1\d s\x07", terminal.raw)
 
 
 def test_it_draws_little_when_nothing_happens(terminal: Terminal) -> None:

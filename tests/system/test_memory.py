@@ -15,6 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.sessions import becomes_true
+
 LIMIT = 300 << 20
 
 SCENE = """
@@ -86,9 +88,16 @@ def group() -> Iterator[Path]:
                 made.rmdir()
             continue
         yield made
+        # A host that was asked to end is still in it for a moment, and the kernel keeps a group that is not empty.
+        assert is_left(made)
         made.rmdir()
         return
     pytest.skip("no control group can be made here (needs root or a delegated group)")
+
+
+def is_left(group: Path) -> bool:
+    """Whether the last process in it ends."""
+    return becomes_true(lambda: not (group / "cgroup.procs").read_text())
 
 
 def test_a_memory_kill_is_recognised_and_recovered_from(group: Path) -> None:
@@ -101,7 +110,7 @@ def test_a_memory_kill_is_recognised_and_recovered_from(group: Path) -> None:
     assert "memory" in reason
     assert 100 << 20 < peak <= LIMIT + (64 << 20)
     assert after == "(1000, False)"
-    assert not [pid for pid in (group / "cgroup.procs").read_text().split() if pid != str(os.getpid())]
+    assert is_left(group)
 
 
 def test_a_script_that_takes_too_much_memory_goes_on_before_that(group: Path, tmp_path: Path) -> None:

@@ -444,7 +444,7 @@ def test_an_await_can_be_interrupted_and_cleans_up(session: Session) -> None:
 import asyncio
 async def wait():
     try:
-        print("waiting")
+        asyncio.get_running_loop().call_soon(print, "waiting")  # by the loop: then this waits already
         await asyncio.sleep(60)
     finally:
         print("cleaned up")

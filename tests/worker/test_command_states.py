@@ -74,11 +74,11 @@ def test_what_is_reset_stays_away(session: Session) -> None:
     saved(session, "a = 1; b = [2]; c = b")
     saved(session, "%reset -f")
     die(session)
-    assert session.variables() == ()
+    assert becomes_true(lambda: session.variables() == ())
     saved(session, "d = 1")
     session.undo(PATIENCE)
     session.undo(PATIENCE)
-    assert [v.name for v in session.variables()] == ["a", "b", "c"]
+    assert becomes_true(lambda: [v.name for v in session.variables()] == ["a", "b", "c"])
 
 
 def test_a_function_with_commands_works_after_a_death(session: Session, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from pyshell import Session
 from pyshell.client import Reply
-from tests.live import PATIENCE, live, wait_for_input, wait_for_output
+from tests.live import PATIENCE, WAITS, live, wait_for_input, wait_for_output
 
 
 @pytest.fixture(scope="module")
@@ -349,9 +349,9 @@ def test_a_program_in_front_reads_the_terminal_and_gets_ctrl_c(session: Session)
     session.input("something")
     reply = session.wait(cell, PATIENCE)
     assert reply.result == "0" and "got something" in reply.output
-    code = "try: subprocess.run(['sh', '-c', 'echo started; sleep 60'])\nexcept KeyboardInterrupt: print('both')"
+    code = f"try: subprocess.run({WAITS!r}, shell=True)\nexcept KeyboardInterrupt: print('both')"
     cell = session.execute(code)
-    wait_for_output(session, cell, "started")
+    wait_for_output(session, cell, "begun")
     session.interrupt()
     assert session.wait(cell, PATIENCE).output.endswith("both\n")
 
