@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any, TypeVar
@@ -30,8 +30,8 @@ class Direct(Client):
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def execute(self, code: str) -> int:
-        return self._session.execute(code)
+    def execute(self, code: str, expressions: Sequence[str] = ()) -> int:
+        return self._session.execute(code, expressions=expressions)
 
     def input(self, text: str) -> None:
         self._session.input(text)
@@ -70,8 +70,8 @@ class Awaited(Client):
         self._thread.join(SECONDS)
         self._loop.close()
 
-    def execute(self, code: str) -> int:
-        return self._done(self._session.execute(code))
+    def execute(self, code: str, expressions: Sequence[str] = ()) -> int:
+        return self._done(self._session.execute(code, expressions=expressions))
 
     def events(self, after: int) -> Iterator[Object]:
         events = self._session.events(after)
@@ -105,8 +105,8 @@ class JsonRpc(Client):
         self._session = session
         """Only to wait for what no operation waits for."""
 
-    def execute(self, code: str) -> int:
-        return int(self._talk.ask("execute", code=code)["cell"])
+    def execute(self, code: str, expressions: Sequence[str] = ()) -> int:
+        return int(self._talk.ask("execute", code=code, expressions=list(expressions))["cell"])
 
     def events(self, after: int) -> Iterator[Object]:
         start = len(self._talk.messages)

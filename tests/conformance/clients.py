@@ -6,7 +6,7 @@ Runs in: tests.
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 Object = dict[str, Any]
@@ -19,7 +19,7 @@ class Client(abc.ABC):
     """What cannot be told or asked for this way, and why: kinds of events, their fields, operations."""
 
     @abc.abstractmethod
-    def execute(self, code: str) -> int: ...
+    def execute(self, code: str, expressions: Sequence[str] = ()) -> int: ...
 
     @abc.abstractmethod
     def events(self, after: int) -> Iterator[Object]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,8 +57,9 @@ class Frontend(Client):
 
     # --- what every client can do ---------------------------------------------------------------------------
 
-    def execute(self, code: str) -> int:
-        request: str = self._client.execute(code, allow_stdin=True)
+    def execute(self, code: str, expressions: Sequence[str] = ()) -> int:
+        asked = {expression: expression for expression in expressions}
+        request: str = self._client.execute(code, allow_stdin=True, user_expressions=asked)
         while request not in self._cells:
             self._take()
         return self._cells[request]
@@ -121,9 +122,8 @@ class Frontend(Client):
     def _end(self, request: str) -> None:
         """A cell has ended when it was answered and everything has been shown, which come in either order."""
         if request in self._cells and request in self._idle and request in self._replies:
-            reply = self._replies[request]
-            status = STATUSES.get(reply.get("ename", ""), reply["status"])
-            self._events.append({"cell": self._cells[request], "body": {"kind": "finished", "status": status}})
+            for body in last_bodies(self._replies[request]):
+                self._events.append({"cell": self._cells[request], "body": body})
             self._idle.discard(request)
 
 
@@ -142,6 +142,15 @@ def bodies(kind: str, content: Object) -> Iterator[Object]:
     elif kind == "error":
         error = {"kind": content["ename"], "message": content["evalue"], "traceback": "\n".join(content["traceback"])}
         yield {"kind": "error", "error": error}
+
+
+def last_bodies(reply: Object) -> Iterator[Object]:
+    """What the reply to a cell says, in the same way."""
+    for expression, found in reply.get("user_expressions", {}).items():
+        value = {"text": found["data"]["text/plain"]} if found["status"] == "ok" else None
+        error = {"kind": found["ename"], "message": found["evalue"]} if found["status"] == "error" else None
+        yield {"kind": "evaluated", "expression": expression, "value": value, "error": error}
+    yield {"kind": "finished", "status": STATUSES.get(reply.get("ename", ""), reply["status"])}
 
 
 def _death(content: Object) -> Iterator[Object]:

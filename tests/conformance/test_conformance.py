@@ -49,10 +49,10 @@ class Followed:
         return "".join(body["text"] for body in bodies if body["kind"] == "output")
 
 
-def finish(session: Session, client: Client, code: str) -> list[Object]:
+def finish(session: Session, client: Client, code: str, *expressions: str) -> list[Object]:
     """Run a cell; the bodies of its events."""
     followed = Followed(session, client)
-    cell = client.execute(code)
+    cell = client.execute(code, expressions)
     followed.until(cell, "finished")
     return [event["body"] for event in followed.seen if event["cell"] == cell]
 
@@ -83,6 +83,14 @@ def test_an_error(session: Session, client: Client) -> None:
     check_kinds(client, bodies, "queued", "started", "error", "finished")
     assert bodies[-2]["error"]["kind"] == "ZeroDivisionError" and "1 / 0" in bodies[-2]["error"]["traceback"]
     assert bodies[-1]["status"] == "error"
+
+
+def test_expressions(session: Session, client: Client) -> None:
+    bodies = finish(session, client, "rows = [1, 2]", "sum(rows)", "nothing")
+    check_kinds(client, bodies, "queued", "started", "evaluated", "evaluated", "finished")
+    value, error = bodies[-3:-1]
+    assert (value["expression"], value["value"]["text"], value["error"]) == ("sum(rows)", "3", None)
+    assert (error["expression"], error["value"], error["error"]["kind"]) == ("nothing", None, "NameError")
 
 
 def test_output(session: Session, client: Client) -> None:
