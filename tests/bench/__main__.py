@@ -1,7 +1,7 @@
 """Measure pyshell beside its peers and print a table: `python -m tests.bench [--write] [--only NAME …]`.
 
 `python -m tests.bench NAME` runs another: checkpoint, kills, soak, forks, scale, replay,
-native, slices, completion, inspection, runs, monkey, jupyter. Each says what it does.
+native, slices, completion, inspection, runs, monkey, bridges. Each says what it does.
 
 Runs in: benchmarks.
 """
@@ -18,12 +18,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench import (
+    bridges,
     checkpoint,
     completion,
     console,
     forks,
     inspection,
-    jupyter,
     kills,
     monkey,
     native,
@@ -41,7 +41,7 @@ PAGE = ROOT / "docs" / "performance.md"
 OTHERS = {
     "checkpoint": checkpoint.main, "scale": scale.main, "kills": kills.main, "forks": forks.main, "replay": replay.main,
     "native": native.main, "slices": slices.main, "completion": completion.main, "inspection": inspection.main,
-    "runs": runs.main, "soak": soak.main, "monkey": monkey.main, "jupyter": jupyter.main,
+    "runs": runs.main, "soak": soak.main, "monkey": monkey.main, "bridges": bridges.main,
 }  # fmt: skip
 BETWEEN = re.compile(r"(<!-- bench: begin -->\n).*(<!-- bench: end -->)", re.DOTALL)
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.bench import __main__ as bench
 from tests.bench import (
+    bridges,
     checkpoint,
     completion,
     console,
@@ -130,6 +131,12 @@ def test_a_session_and_dill_can_be_measured() -> None:
         assert all(cost.written > 0 and math.isfinite(cost.durable) for cost in result.costs.values())
         assert math.isfinite(result.restored) and result.memory > 0
         assert math.isfinite(result.undo) == math.isfinite(result.prompt) == (tool is checkpoint.with_pyshell)
+
+
+def test_each_way_to_a_session_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    assert bridges.main(["--times", "2", "--lines", "3000"]) == 0
+    rows = capsys.readouterr().out.splitlines()[2:]
+    assert len(rows) == len(bridges._ways()) >= 3 and all(row.endswith(" s |") for row in rows)
 
 
 def test_kills_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
