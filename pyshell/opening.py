@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell import choosing, config, starting
 from pyshell.errors import UsageError
+from pyshell.lean import without
 from pyshell.paths import config_file
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def open_console(name: str, wanted: Wanted, launch: starting.Launch | None = Non
     if is_plain:
         from pyshell.console.linewise import run
     else:
-        from pyshell.console.app import run
+        with without("ssl"):  # RPyC imports it where it can, for connections that we do not make
+            from pyshell.console.app import run
     options = _options(said, wanted)
     client = choosing.client_name()
     banner = f'session "{name}"; Ctrl-D leaves it running, "pyshell attach -t {name}" comes back'

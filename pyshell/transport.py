@@ -20,16 +20,17 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Any, NamedTuple
 
-from rpyc.core import brine, consts
-from rpyc.core.channel import Channel
-from rpyc.core.protocol import Connection
-from rpyc.core.service import VoidService
-from rpyc.core.stream import SocketStream
-
-from pyshell import errors, protocol
+from pyshell import errors, lean, protocol
 from pyshell.errors import CallTimeout, ConnectionLost, ProtocolError
 from pyshell.plain import MAX_FRAME, Strange, decode, encode, name_of, plain
 from pyshell.protocol import Message, Operation
+
+lean.bare("rpyc")
+from rpyc.core import brine, consts  # noqa: E402
+from rpyc.core.channel import Channel  # noqa: E402
+from rpyc.core.protocol import Connection  # noqa: E402
+from rpyc.core.service import VoidService  # noqa: E402
+from rpyc.core.stream import SocketStream  # noqa: E402
 
 MAX_UNANSWERED = 1000
 """Calls that may wait for a peer that does not answer; it bounds the memory that they take."""

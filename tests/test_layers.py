@@ -24,6 +24,7 @@ PACKAGE = Path(pyshell.__file__).parent
 LAYERS: dict[str, set[str]] = {
     "errors": set(),
     "frozen": set(),
+    "lean": set(),
     "escapes": set(),
     "paths": {"errors"},
     "config": {"errors"},
@@ -32,7 +33,7 @@ LAYERS: dict[str, set[str]] = {
     "codec": {"errors"},
     "protocol": {"codec", "errors"},
     "plain": {"errors"},
-    "transport": {"plain", "protocol", "errors"},
+    "transport": {"lean", "plain", "protocol", "errors"},
     "handshake": {"protocol", "private", "errors"},
     "store": {"errors"},
     "blackbox": {"errors"},
@@ -72,13 +73,13 @@ LAYERS: dict[str, set[str]] = {
     "interchange": {"starting", "client", "protocol", "inert", "errors"},
     "console": {
         "interpreters", "starting", "listing", "drawing", "inbox", "memory", "client", "syntax", "transport",
-        "protocol", "paths", "errors",
+        "lean", "protocol", "paths", "errors",
     },
     "bridges": {
         "interpreters", "choosing", "drawing", "following", "starting", "client", "syntax", "transport", "handshake",
         "protocol", "paths", "errors",
     },
-    "opening": {"console", "choosing", "starting", "client", "config", "paths", "errors"},
+    "opening": {"console", "choosing", "starting", "client", "config", "lean", "paths", "errors"},
     "probing": set(),
     "editors": {"errors"},
     "doctor": {"interpreters", "opening", "probing", "starting", "config", "memory", "paths", "errors"},
@@ -107,7 +108,7 @@ CODE_MODULES = {
 # On Python 3.10 too: what only 3.11 has may not be imported there.
 RUNS_ON_310 = {
     "worker", "store", "transport", "handshake", "private", "blackbox", "inbox", "memory", "protocol", "codec",
-    "plain", "typed", "escapes", "drawing", "interpreters", "errors", "frozen",
+    "plain", "typed", "escapes", "drawing", "interpreters", "errors", "frozen", "lean",
 }  # fmt: skip
 NEW_IN_311 = {"tomllib", "wsgiref.types", "asyncio.taskgroups", "asyncio.timeouts"}
 NEW_NAMES_IN_311 = {

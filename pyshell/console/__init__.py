@@ -2,3 +2,10 @@
 
 Runs in: console.
 """
+
+from pyshell.lean import bare
+
+# Of urwid the console takes the screen, the canvases and one event loop: a third of what it is.
+bare("urwid")
+bare("urwid.widget", {"PopUpTarget": "popup"})
+bare("urwid.event_loop")

@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import urwid
+from urwid.util import set_encoding
 
 from pyshell import protocol, starting
 from pyshell.console import highlight, model, theme
@@ -140,7 +140,7 @@ class Console:
     # --- start and end ---
 
     def _make_loop(self) -> Frames:
-        urwid.set_encoding("utf-8")
+        set_encoding("utf-8")
         self.display.set_terminal_properties(colors=self.colors)
         self.display.register_palette(theme.palette(self._options.theme))
         return Frames(self._screen, screen=self.display, handle_mouse=False, input_filter=self._filter)
@@ -182,7 +182,7 @@ class Console:
 
     def leave(self) -> None:
         """End the main loop."""
-        raise urwid.ExitMainLoop
+        self._loop.leave()
 
     def last_words(self) -> str:
         """The line that stays on the normal screen below the transcript."""

@@ -11,7 +11,7 @@ import termios
 from collections.abc import Callable
 from typing import Any
 
-import urwid
+from urwid.display.raw import Screen
 
 from pyshell.console.keyboard import Pasted
 
@@ -23,7 +23,7 @@ _AS_TEXT = {code: None for code in (*range(32), 127) if code != 9} | {10: "\n", 
 """What becomes of control characters in what is pasted."""
 
 
-class Display(urwid.display.raw.Screen):
+class Display(Screen):
     """urwid's screen. Its way of switching the terminal's mode throws away what has been typed and not been read, each
     time that an editor, a pager or a shell gets the terminal or gives it back; here the keys wait for who reads next.
     """

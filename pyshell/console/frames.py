@@ -11,10 +11,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import urwid
+from urwid.event_loop.abstract_loop import ExitMainLoop
+from urwid.event_loop.main_loop import MainLoop
 
 
-class Frames(urwid.MainLoop):
+class Frames(MainLoop):
     """Owned by the UI thread."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -30,6 +31,10 @@ class Frames(urwid.MainLoop):
         """Let go of the terminal, if we have it."""
         if self.idle_handle is not None:
             super().stop()
+
+    def leave(self) -> None:
+        """End it, from whatever it calls."""
+        raise ExitMainLoop
 
     def release(self) -> None:
         """Draw when this turn ends."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-import urwid
+from urwid.canvas import Canvas
 from urwid.display import escape
 
 from pyshell.console.display import Display
@@ -31,7 +31,7 @@ Runs = list[tuple[str, Literal["0", "U"] | None, bytes]]
 class Painter(Display):
     """Owned by the UI thread."""
 
-    def draw_screen(self, size: tuple[int, int], canvas: urwid.Canvas) -> None:
+    def draw_screen(self, size: tuple[int, int], canvas: Canvas) -> None:
         """Draw what has changed."""
         drawn = self._drawn_rows
         if not self.screen_buf or canvas is self._screen_buf_canvas or len(drawn) != size[1] or self._resized:

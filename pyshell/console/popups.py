@@ -11,7 +11,7 @@ import textwrap
 import time
 from typing import NamedTuple
 
-import urwid
+from urwid.canvas import Canvas, CanvasOverlay
 
 from pyshell.console.completion import Menu
 from pyshell.console.editor import Editor
@@ -40,7 +40,7 @@ class Room(NamedTuple):
     text_top: int
 
 
-def overlaid(base: urwid.Canvas, editor: Editor, room: Room) -> urwid.Canvas:
+def overlaid(base: Canvas, editor: Editor, room: Room) -> Canvas:
     """The screen with what there is to show on it."""
     column, row = room.cursor
     assistant, above = editor.assistant, row
@@ -69,14 +69,14 @@ def _line_above(editor: Editor, width: int) -> list[Run]:
     return call_runs(editor.assistant.call, width)
 
 
-def _lay(base: urwid.Canvas, lines: list[list[Run]], room: Room, place: tuple[int, int]) -> urwid.Canvas:
+def _lay(base: Canvas, lines: list[list[Run]], room: Room, place: tuple[int, int]) -> Canvas:
     if not lines:
         return base
     width = min(room.width, max(sum(width_of(text) for _, text in runs) for runs in lines))
     left = max(0, min(place[0], room.width - width))
     box = canvas([fit(runs, width, "menu") for runs in lines], width)
     cursor = base.cursor
-    shown = urwid.CanvasOverlay(box, base, left, place[1])
+    shown = CanvasOverlay(box, base, left, place[1])
     shown.cursor = cursor
     return shown
 

@@ -9,7 +9,9 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-import urwid
+from urwid.canvas import Canvas
+from urwid.widget.constants import Sizing
+from urwid.widget.widget import Widget
 
 from pyshell.console import ansi, brackets, status
 from pyshell.console.editor import Editor
@@ -20,10 +22,10 @@ from pyshell.console.rows import Row, Run, blank, canvas, place, wrap
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
-class Prompt(urwid.Widget):
+class Prompt(Widget):
     """A box widget that shows the part of the prompt around the cursor. Owned by the UI thread."""
 
-    _sizing = frozenset([urwid.Sizing.BOX])
+    _sizing = frozenset([Sizing.BOX])
     _selectable = True
     no_cache = ["render"]
 
@@ -43,7 +45,7 @@ class Prompt(urwid.Widget):
             count += len(text.rows(number))
         return min(count, limit)
 
-    def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
+    def render(self, size: tuple[int, int], focus: bool = False) -> Canvas:  # type: ignore[override]
         width, height = size
         text = _Text(self._editor, width)
         rows, cursor = text.around_cursor(height)

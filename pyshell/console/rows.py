@@ -11,8 +11,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import urwid
 from urwid import str_util
+from urwid.canvas import TextCanvas
 
 from pyshell.console.theme import Attribute
 
@@ -108,9 +108,9 @@ def fit(runs: Sequence[Run], width: int, fill: Attribute = None) -> Row:
     return text, attributes
 
 
-def canvas(rows: Sequence[Row], width: int, cursor: tuple[int, int] | None = None) -> urwid.TextCanvas:
+def canvas(rows: Sequence[Row], width: int, cursor: tuple[int, int] | None = None) -> TextCanvas:
     """A canvas of rows that are exactly `width` wide."""
     texts = [text for text, _ in rows]
-    return urwid.TextCanvas(
+    return TextCanvas(
         texts, [list(attributes) for _, attributes in rows], maxcol=width, cursor=cursor, check_width=False
     )

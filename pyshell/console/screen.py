@@ -8,7 +8,9 @@ from __future__ import annotations
 import time
 from typing import Any, Protocol
 
-import urwid
+from urwid.canvas import Canvas, CanvasCombine, SolidCanvas
+from urwid.widget.constants import Sizing
+from urwid.widget.widget import Widget
 
 from pyshell.console import status
 from pyshell.console.editor import Editor
@@ -40,10 +42,10 @@ class Covering(Protocol):
         """It, in so many rows."""
 
 
-class Screen(urwid.Widget):
+class Screen(Widget):
     """The root widget. Owned by the UI thread."""
 
-    _sizing = frozenset([urwid.Sizing.BOX])
+    _sizing = frozenset([Sizing.BOX])
     _selectable = True
     no_cache = ["render"]
 
@@ -108,10 +110,10 @@ class Screen(urwid.Widget):
         transcript = self.transcript.rows_needed(width, room - prompt)
         return transcript, prompt, room - prompt - transcript
 
-    def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
+    def render(self, size: tuple[int, int], focus: bool = False) -> Canvas:  # type: ignore[override]
         self._size = width, height = size
         transcript, prompt, empty = self._heights(size)
-        parts: list[tuple[urwid.Canvas, object, bool]] = []
+        parts: list[tuple[Canvas, object, bool]] = []
         if self.cover is not None:
             transcript, empty = transcript + empty, 0
             if transcript:
@@ -120,10 +122,10 @@ class Screen(urwid.Widget):
             parts.append((self.transcript.render((width, transcript)), 0, False))
         parts.append((self.prompt.render((width, prompt), focus), 1, True))
         if empty:
-            parts.append((urwid.SolidCanvas(" ", width, empty), 2, False))
+            parts.append((SolidCanvas(" ", width, empty), 2, False))
         if height >= MIN_ROWS_FOR_STATUS:
             parts.append((canvas([self._status_row(size)], width), 3, False))
-        whole = urwid.CanvasCombine(parts)
+        whole = CanvasCombine(parts)
         if self.cover is not None:
             whole.cursor = None
         if whole.cursor is None or height < MIN_ROWS_FOR_STATUS:

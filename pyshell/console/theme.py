@@ -11,10 +11,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Literal
 
-import urwid
+from urwid.display.common import AttrSpec
 
 Colors = Literal[1, 16, 88, 256, 16777216]
-Attribute = str | urwid.AttrSpec | None
+Attribute = str | AttrSpec | None
 
 PALETTE = [
     # name, foreground, background, monochrome
@@ -142,7 +142,7 @@ def from_pen(pen: str, colors: Colors) -> Attribute:
         else:
             foreground = color
     hyperlink = link if link and colors > 1 else None
-    return urwid.AttrSpec(",".join([foreground, *settings]), background, colors, hyperlink=hyperlink)
+    return AttrSpec(",".join([foreground, *settings]), background, colors, hyperlink=hyperlink)
 
 
 def _basic(code: int, colors: Colors) -> str:

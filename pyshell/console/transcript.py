@@ -11,7 +11,9 @@ import re
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import urwid
+from urwid.canvas import Canvas
+from urwid.widget.constants import Sizing
+from urwid.widget.widget import Widget
 
 from pyshell.console import ansi, theme
 from pyshell.console.folding import Fold, Folded, merged, within
@@ -31,10 +33,10 @@ _FRAME = r'(  File ")([^"]*)(", line )(\d+)(?:(, in )(.*))?'
 _CARETS = r" +[~^]+ *"
 
 
-class Transcript(urwid.Widget):
+class Transcript(Widget):
     """A box widget over the model's lines. Owned by the UI thread."""
 
-    _sizing = frozenset([urwid.Sizing.BOX])
+    _sizing = frozenset([Sizing.BOX])
     _selectable = False
     no_cache = ["render", "rows"]
 
@@ -160,7 +162,7 @@ class Transcript(urwid.Widget):
             count += len(self._rows(line, width))
         return min(count, limit)
 
-    def render(self, size: tuple[int, int], focus: bool = False) -> urwid.Canvas:  # type: ignore[override]
+    def render(self, size: tuple[int, int], focus: bool = False) -> Canvas:  # type: ignore[override]
         width, height = size
         line, skip = self._top or self._following_top(width, height)
         rows: list[Row] = []
@@ -190,7 +192,6 @@ class Transcript(urwid.Widget):
         if len(self._cache) > MAX_CACHED:
             self._cache.popitem(last=False)
         return rows
-
 
     def _wrapped(self, line: Line, width: int) -> list[Row]:
         runs = runs_of(self._model, line, width, self._colors)

@@ -59,6 +59,8 @@ def _make_host(settings: dict[str, Any]) -> Host:
     lock = lock_session(paths)
     log = detach(paths.log)
     first = _first_worker(settings, paths)
+    # RPyC imports it where it can, for connections that we do not make; it is as large as the host itself.
+    sys.modules["ssl"] = None  # type: ignore[assignment]
     try:
         from pyshell.host.serving import Host
 

@@ -71,7 +71,12 @@ def boot(settings: Dict[str, Any]) -> None:
     theirs = take_back(["rpyc"])
     finder = LentFinder(lend)
     sys.meta_path.insert(0, finder)
+    with_ssl = "ssl" in sys.modules
+    # RPyC imports it where it can, for connections that we do not make.
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     entry = importlib.import_module("pyshell.worker." + settings["entry"])
+    if not with_ssl:
+        del sys.modules["ssl"]
     # What the user has installed under these names is the user's business from here on.
     entry.keep(take_back(["rpyc"]))
     sys.modules.update(theirs)

@@ -58,7 +58,9 @@ def pyshell() -> Peer:
     command = (sys.executable, "-m", "pyshell", "new", "-s", "bench")
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     version = _output([sys.executable, "-c", "import pyshell; print(pyshell.__version__)"], {"PYTHONPATH": path})
-    return Peer("pyshell", command, r"In \[1\]:", version, r"Restored in", {"PYTHONPATH": path}, True)
+    # An installation is compiled; so is this tree, after its first start.
+    env = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": ""}
+    return Peer("pyshell", command, r"In \[1\]:", version, r"Restored in", env, True)
 
 
 def python() -> Peer:

@@ -235,5 +235,7 @@ def test_the_model_knows_nothing_of_the_screen() -> None:
 
     names = ("variables", "timeline", "waiting", "sessions", "keys")
     panels = ", ".join([f"pyshell.console.panels.{name}" for name in names])
-    program = f"import sys, pyshell.console.model, pyshell.console.editor, {panels}; print('urwid' in sys.modules)"
+    program = (
+        f"import sys, pyshell.console.model, pyshell.console.editor, {panels}; print('urwid.canvas' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"

@@ -1,0 +1,66 @@
+"""Import parts of a package without all that its `__init__` imports. Pure.
+
+Runs in: every process (Python 3.10 and newer).
+
+Half of what urwid and RPyC import by their `__init__` is never used here: widgets, an emulator, asyncio with TLS, every
+event loop that is installed (tornado and zmq alone take longer than urwid itself), servers and a command line. A
+package that is bare has its modules; what else is asked of it runs its `__init__` then, so whoever imports it for
+purposes of his own misses nothing.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+
+def bare(name: str, homes: Mapping[str, str] | None = None) -> None:
+    """Make a package importable whose `__init__` has not run, unless it has been imported already.
+
+    `homes` says for names that its own modules import from it in which of them they are defined.
+    """
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return  # where there is none its import is to say so
+    loader = spec.loader
+    package = importlib.util.module_from_spec(spec)
+
+    def look(attribute: str) -> Any:
+        if homes and attribute in homes:
+            return getattr(import_module(f"{name}.{homes[attribute]}"), attribute)
+        if importlib.util.find_spec(f"{name}.{attribute}") is not None:
+            return import_module(f"{name}.{attribute}")
+        if package.__dict__.pop("__getattr__", None) is not None:
+            loader.exec_module(package)
+        return getattr(package, attribute)
+
+    package.__dict__["__getattr__"] = look
+    _put(name, package)
+
+
+def _put(name: str, package: ModuleType) -> None:
+    """As the import system does it."""
+    sys.modules[name] = package
+    parent, _, child = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], child, package)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Optional modules are missing meanwhile, unless they are there already.
+
+    For a process of our own that has one thread: another one's import would fail, too.
+    """
+    missing: dict[str, Any] = dict.fromkeys([name for name in names if name not in sys.modules])
+    sys.modules.update(missing)  # None there is how the import system is told
+    try:
+        yield
+    finally:
+        for name in missing:
+            del sys.modules[name]
