@@ -33,6 +33,8 @@ from pyshell.protocol import (
 Said = tuple[str, dict[str, Any]]
 """The type of a message, and its content."""
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+"""Names a model that a comm would have opened: frontends that know widgets show its absence in place of the text."""
 DIED = "WorkerDied"
 """The name of the error that a cell ends with which has killed the worker."""
 
@@ -151,6 +153,8 @@ def bundle(body: Display) -> dict[str, Any]:
     """Data, metadata and the display's name, as Jupyter has them: JSON as what it says, all else as text."""
     data: dict[str, Any] = {"text/plain": body.text} if body.text else {}
     for piece in body.data:
+        if piece.mime == WIDGET:
+            continue
         data[piece.mime] = _decoded(piece.data) if piece.mime.endswith("json") else piece.data
     transient = {"display_id": body.display_id} if body.display_id else {}
     return {"data": data, "metadata": json.loads(body.metadata or "{}"), "transient": transient}

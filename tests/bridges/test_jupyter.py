@@ -303,6 +303,15 @@ def test_a_result_comes_with_all_that_it_says_of_itself() -> None:
     assert rest == []
 
 
+def test_a_widget_is_its_text() -> None:
+    """A frontend that is given the widget looks for its model, and shows that there is none."""
+    widget = (MimeData("application/vnd.jupyter.widget-view+json", '{"model_id": "a"}'),)
+    (result,), _ = messages("x", Result("IntSlider()", "IntSlider"), Display("", widget, "{}", "", False, True))
+    assert result[1]["data"] == {"text/plain": "IntSlider()"}
+    (shown,), _ = messages("x", Display("IntSlider()", widget, "{}", "", False, False))
+    assert shown[1]["data"] == {"text/plain": "IntSlider()"}
+
+
 def test_expressions_of_another_client_are_its_own() -> None:
     value = Display("7", (), "{}", "", False, False)
     said, reply = messages("x", Evaluated("x", value, None), Finished("ok", 0.1))
