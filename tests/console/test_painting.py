@@ -13,12 +13,13 @@ import pyte
 import pytest
 import urwid
 
-from pyshell.console import theme
+from pyshell.console import painting, theme
 from pyshell.console.painting import Painter
 from pyshell.console.rows import Run, canvas, fit
 
 WIDTH, HEIGHT = 40, 8
-STYLES = [None, "menu", "menu.selected", "prompt", "error", "status"]
+STYLES = [None, "menu", "menu.selected", "menu.head", "prompt", "error", "status", "fold", "code.definition"]
+TEXTS = ["", "word", "a longer text ", "漢字", " " * 12, "e\u0301", "… é ─ ", "x", "  "]
 
 
 class Sent(Painter):
@@ -29,20 +30,15 @@ class Sent(Painter):
         self._started = True
         self.set_terminal_properties(colors=256)
         self.register_palette(theme.PALETTE)
-        self.sent = io.StringIO()
-
-    def write(self, data: str) -> None:
-        self.sent.write(data)
-
-    def flush(self) -> None:
-        pass
+        self.sent = self._term_output_file = io.StringIO()
 
     def taken(self) -> str:
-        data, self.sent = self.sent.getvalue(), io.StringIO()
+        data = self.sent.getvalue()
+        self.sent = self._term_output_file = io.StringIO()
         return data
 
 
-def drawn(rows: list[list[Run]], cursor: tuple[int, int]) -> urwid.Canvas:
+def drawn(rows: list[list[Run]], cursor: tuple[int, int] | None) -> urwid.Canvas:
     return urwid.CompositeCanvas(canvas([fit(runs, WIDTH) for runs in rows], WIDTH, cursor))
 
 
@@ -59,7 +55,7 @@ def test_what_is_sent_makes_the_same_screen(seed: int) -> None:
     rows: list[list[Run]] = [[] for _ in range(HEIGHT)]
     for _ in range(150):
         for y in monkey.sample(range(HEIGHT), monkey.randint(0, 3)):
-            texts = monkey.choices(["", "word", "a longer text ", "漢字", " " * 12, "e\u0301"], k=monkey.randint(0, 4))
+            texts = monkey.choices(TEXTS, k=monkey.randint(0, 4))
             rows[y] = [(monkey.choice(STYLES), text) for text in texts]
         frame = drawn(rows, (monkey.randrange(WIDTH), monkey.randrange(HEIGHT)))
         display.draw_screen((WIDTH, HEIGHT), frame)
@@ -79,6 +75,41 @@ def test_a_letter_costs_a_few_bytes_and_nothing_costs_nothing() -> None:
     display.taken()
     rows[3] = [(None, "some text " * 3 + "x")]
     display.draw_screen((WIDTH, HEIGHT), drawn(rows, (31, 3)))
-    assert len(display.taken()) < 60
+    assert len(display.taken()) < 30
     display.draw_screen((WIDTH, HEIGHT), drawn(rows, (31, 3)))
-    assert len(display.taken()) < 20
+    assert display.taken() == ""
+    display.write("something else")
+    display.draw_screen((WIDTH, HEIGHT), drawn(rows, (31, 3)))
+    assert display.taken().endswith("\x1b[4;32H\x1b[?25h")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "sent"),
+    [
+        ("\x1b[0;30;47m", "\x1b[0;34;47m", "\x1b[34m"),
+        ("\x1b[0;39;49m", "\x1b[0;30;1;47m", "\x1b[30;47;1m"),
+        ("\x1b[0;30;1;47m", "\x1b[0;30;47m", "\x1b[0;30;47m"),
+        ("\x1b[0;97;1;44m", "\x1b[0;39;49m", "\x1b[m"),
+        ("\x1b[0;38;5;130;49m", "\x1b[0;38;5;131;4;49m", "\x1b[38;5;131;4m"),
+        ("\x1b[0;38;2;9;4;7;48;2;3;4;5m", "\x1b[0;38;2;9;4;7;49m", "\x1b[49m"),
+        (None, "\x1b[0;39;49m", "\x1b[m"),
+        (None, "\x1b[0;39;7;49m", "\x1b[0;7m"),
+        ("\x1b[0;39;49m", "\x1b[0;39;49m\x1b[1;7}", "\x1b[0;39;49m\x1b[1;7}"),
+        ("\x1b[0;39;49m\x1b[1;7}", "\x1b[0;31;49m", "\x1b[0;31m"),
+    ],
+)
+def test_of_a_look_only_what_differs_is_sent(before: str | None, after: str, sent: str) -> None:
+    assert painting._change(before, after) == sent
+
+
+def test_a_cursor_that_goes_is_hidden_and_comes_back() -> None:
+    display = Sent()
+    rows: list[list[Run]] = [[] for _ in range(HEIGHT)]
+    for cursor, end in (
+        ((0, 0), "\x1b[?25h"),
+        ((3, 3), "\x1b[4;4H\x1b[?25h"),
+        (None, "\x1b[?25l"),
+        ((3, 3), "\x1b[?25h"),
+    ):
+        display.draw_screen((WIDTH, HEIGHT), drawn(rows, cursor))
+        assert display.taken().endswith(end)
