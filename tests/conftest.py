@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 RUN = f"PYSHELL_TEST_RUN={uuid.uuid4().hex}"
 """Stands in the environment of every process that this run starts, however deep."""
@@ -33,6 +34,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[name] = value
     for variable in ("PYTHONSTARTUP", "PYTHONINSPECT", "VIRTUAL_ENV", "CONDA_PREFIX"):
         os.environ.pop(variable, None)
+    # How long it takes to make up an example says how busy the machine is, and nothing about what is tested.
+    settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("suite")
     config.stash[_root] = root = _make_directories()
     os.environ.update(_variables(root))
 

@@ -291,7 +291,7 @@ def play(script: Script, value: int, blow: Blow, moment: Moment, rng: random.Ran
     thread.start()
     ready.wait(PATIENCE)
     try:
-        script.session.wait(script.append(value), PATIENCE)
+        script.session.wait(cell := script.append(value), PATIENCE)
     except (TransportError, SessionNotFound):
         if not blow.hits_host:
             raise
@@ -300,6 +300,9 @@ def play(script: Script, value: int, blow: Blow, moment: Moment, rng: random.Ran
         script.reach()
     elif blow.hits_worker and sum(hit):
         wait_epoch(script.session, epoch + 1)
+    elif sum(hit):
+        # What two of them in a row were saving when they ended is left out (worker/suspects.py), and that is told.
+        script.wait_saved(cell)
     script.settle(value)
     script.check()
     return sum(hit)

@@ -57,17 +57,19 @@ def _make_host(settings: dict[str, Any]) -> Host:
     for directory in (roots.state, roots.sessions, paths.directory, paths.output, roots.runtime):
         ensure_private(directory)
     lock = lock_session(paths)
-    log = detach(paths.log)
-    first = _first_worker(settings, paths)
-    # RPyC imports it where it can, for connections that we do not make; it is as large as the host itself.
-    sys.modules["ssl"] = None  # type: ignore[assignment]
+    first: Newborn | None = None
     try:
+        log = detach(paths.log)
+        first = _first_worker(settings, paths)
+        # RPyC imports it where it can, for connections that we do not make; it is as large as the host itself.
+        sys.modules["ssl"] = None  # type: ignore[assignment]
         from pyshell.host.serving import Host
 
         return Host(settings, paths, lock, log, first)
     except BaseException:  # whatever it is, it goes on when this is tidied up
         if first is not None:
             first.abandon()
+        os.close(lock)  # now: whoever is told why, and mends it, may start the session before this process has ended
         raise
 
 
@@ -98,6 +100,10 @@ def detach(log: Path) -> TextIO:
     """Leave the starter's terminal: own session, no standard streams but the log."""
     if os.getsid(0) != os.getpid():
         os.setsid()
+    for number in signal.valid_signals() - {signal.SIGPIPE, signal.SIGXFSZ}:  # these Python gives back by itself
+        if signal.getsignal(number) is signal.SIG_IGN:
+            # As what a shell's script has begun with `&` ignores Ctrl-C and Ctrl-\. The session's programs need not.
+            signal.signal(number, signal.SIG_DFL)
     for number in (signal.SIGHUP, signal.SIGINT):
         # A handler, not SIG_IGN: the programs that the worker starts would inherit that.
         signal.signal(number, lambda *_: None)

@@ -78,8 +78,8 @@ from pyshell.typed.cursor import asked
 
 MAX_LINE = 4000
 """Bytes of one line of input: a terminal's line editor holds no more (N_TTY_BUF_SIZE)."""
-FOLLOWER_SECONDS = 0.1
-"""Who follows events asks again at once; who has not for so long only reads now and then."""
+FOLLOWER_SECONDS, FOLLOWER_TURN = 0.1, 0.005
+"""Who follows events asks again at once; who has not for so long only reads now and then. Waited for in turns."""
 MAX_CLIENTS = 64
 MAX_CELLS_READ = 500
 MAX_WAIT = 60.0
@@ -105,6 +105,8 @@ class HostService:
         self._journal = journal
         self._checkpoints = checkpoints
         self._last_asked: dict[int, float] = {}
+        self._asking: set[int] = set()
+        """Threads of clients that wait for events, or are just being answered."""
         self._static = Static()
         self._late: Future[Any] | None = None
         """What the worker has not answered in time. Until it does who asks waits only for what is left of his time."""
@@ -117,6 +119,13 @@ class HostService:
         return self._loop.ask(lambda: self._supervisor.execute(request))
 
     def events(self, request: ReadEvents, is_gone: Callable[[], bool] = lambda: False) -> Events:
+        self._asking.add(threading.get_ident())
+        try:
+            return self._events(request, is_gone)
+        finally:
+            self._asking.discard(threading.get_ident())
+
+    def _events(self, request: ReadEvents, is_gone: Callable[[], bool]) -> Events:
         if not self._wait_for_events(request, is_gone):
             # Not the newest number: an event that comes in this moment must not be passed over.
             return Events((), request.after, False)
@@ -247,11 +256,15 @@ class HostService:
 
     def linger(self, seconds: float) -> None:
         """Before the end: let those who follow the events get the last of them, as long as they ask for more."""
-        deadline = time.monotonic() + seconds
-        while (now := time.monotonic()) < deadline and any(
-            now - asked < FOLLOWER_SECONDS for asked in list(self._last_asked.values())
-        ):
-            time.sleep(0.005)
+        begun = time.monotonic()
+        asked, quiet = dict(self._last_asked), 0
+        if not self._asking and not any(begun - last < FOLLOWER_SECONDS for last in asked.values()):
+            return
+        # Counted, not measured: on a busy machine our turns are as late as the next question of those who follow.
+        while quiet * FOLLOWER_TURN < FOLLOWER_SECONDS and time.monotonic() < begun + seconds:
+            time.sleep(FOLLOWER_TURN)
+            before, asked = asked, dict(self._last_asked)
+            quiet = 0 if self._asking or asked != before else quiet + 1
 
     def answers(self, is_gone: Callable[[], bool]) -> dict[str, Answer]:
         """For one client; `is_gone` tells whether it has hung up."""

@@ -273,8 +273,9 @@ def install(box: BlackBox, announce: Announce, interrupts: Interrupts) -> Termin
     )
     for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")):
         stream.mode = mode  # type: ignore[misc]
-    _replace(builtins, "input", lambda ask: _announced(ask, "", False, told))
-    _replace(getpass, "getpass", lambda ask: _announced(ask, "Password: ", True, told))
+    _replace(builtins, "input", lambda ask: _announced(ask, False, told))
+    # Not around getpass(): it throws away what is typed before it has switched the echo off, and then calls this.
+    _replace(getpass, "_raw_input", lambda ask: _announced(ask, True, told))
     _flush_before_others(output)
     return output
 
@@ -284,9 +285,9 @@ def _told(output: TerminalOutput, announce: Announce, body: ReportBody) -> None:
     announce(body, output.fence() if isinstance(body, InputRequest) else 0)
 
 
-def _announced(ask: Any, default: str, password: bool, announce: Announce) -> Any:
+def _announced(ask: Any, password: bool, announce: Announce) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        prompt = args[0] if args else kwargs.get("prompt", default)
+        prompt = args[0] if args else kwargs.get("prompt", "")
         with contextlib.suppress(AttributeError, ValueError):  # no stdout, or a closed one: `ask` says it better
             sys.stdout.flush()
         announce(InputRequest(str.__str__(str(prompt))[:MAX_PROMPT], password))

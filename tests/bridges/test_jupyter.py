@@ -60,8 +60,8 @@ class Notebook:
         shown: list[dict[str, Any]] = []
 
         def type_answer(request: dict[str, Any]) -> None:
-            # getpass throws away what was typed before it has switched the echo off; a person is never so fast.
-            assert not request["content"]["password"] or becomes_true(has_no_echo)
+            # A password is asked for when the echo is off: getpass throws away what was typed before that.
+            assert not request["content"]["password"] or has_no_echo()
             self.client.input(answer)
 
         reply = self.client.execute_interactive(

@@ -97,7 +97,7 @@ def test_everything_is_shown_in_a_pager() -> None:
     os.environ["PAGER"] = "less"
     with start(size=(100, 24)) as console:
         console.send("for n in range(3000): write(f'line {n}\\n')\r\r")
-        console.wait_screen(r"idle · In \[2\]")  # else the pager has what there is so far
+        console.wait_screen(r"saved In \[1\]")  # else the pager has what there is so far; "idle" is also before it runs
         console.send(F6)
         console.wait_screen(r"^line 22$")
         console.send("/line 1500\r")

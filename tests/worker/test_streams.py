@@ -224,10 +224,10 @@ import sys
 def test_what_we_replaced_is_still_named_as_before(session: Session) -> None:
     code = """
 import builtins, getpass, inspect, os, pickle
-functions = (input, os.system, os.write, os.dup2, getpass.getpass)
+functions = (input, os.system, os.write, os.dup2, getpass._raw_input)
 [pickle.loads(pickle.dumps(f)) is f for f in functions], [f.__name__ for f in functions], str(inspect.signature(input))
 """
-    expected = "([True, True, True, True, True], ['input', 'system', 'write', 'dup2', 'getpass']"
+    expected = "([True, True, True, True, True], ['input', 'system', 'write', 'dup2', '_raw_input']"
     assert (run(session, code).result or "").startswith(expected)
     run(session, "del functions")
 
@@ -303,6 +303,17 @@ def test_a_password_is_asked_for_and_not_shown(session: Session) -> None:
     wait_for_output(session, cell, "by name: ")
     session.input("x")
     assert session.wait(cell, PATIENCE).result == "'x'"
+
+
+def test_a_password_that_is_answered_at_once_is_not_thrown_away(session: Session) -> None:
+    """getpass drops what was typed before the echo is off: so it asks after that, whoever gets the processor first."""
+    run(session, "import getpass")
+    for number in range(20):
+        cell = session.execute("getpass.getpass('quick: ')")
+        wait_for_input(session, cell)
+        session.input(f"{number}")
+        reply = session.wait(cell, PATIENCE)
+        assert (reply.result, reply.output) == (f"'{number}'", "quick: \n")
 
 
 def test_waiting_for_input_can_be_interrupted(session: Session) -> None:
