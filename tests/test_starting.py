@@ -127,9 +127,12 @@ def broken_python(directory: Path, script: str) -> Path:
 
 
 def test_an_interpreter_that_does_not_come_up_is_told_and_can_be_mended(xdg: Path, tmp_path: Path) -> None:
-    python = broken_python(tmp_path, "echo 'libpython is gone' >&2; exit 127")
+    os.mkfifo(gate := tmp_path / "gate")
+    waits = f'if [ -e "{gate}" ]; then read line < "{gate}"; rm "{gate}"; fi'  # the first one, until there is a cell
+    python = broken_python(tmp_path, f"{waits}; echo 'libpython is gone' >&2; exit 127")
     with started(python=str(python)) as session:
         cell = session.execute("6 * 7")
+        gate.open("w").close()
         until_state(session, "dead")
         status = session.status()
         assert (status.state, status.pid, status.epoch) == ("dead", None, 3)
