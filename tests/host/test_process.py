@@ -175,7 +175,7 @@ def test_an_interrupt_and_a_stack(host: Host) -> None:
 
 
 def test_an_interpreter_that_is_none_is_an_error_and_leaves_nothing_open(host: Host, tmp_path: Path) -> None:
-    before = sorted(os.listdir("/proc/self/fd"))
+    before = set(os.listdir("/proc/self/fd"))
     script = tmp_path / "python"
     script.write_text("no program\n")
     script.chmod(0o700)
@@ -183,7 +183,7 @@ def test_an_interpreter_that_is_none_is_an_error_and_leaves_nothing_open(host: H
         host.place = Place("s", python, cwd, (), tmp_path / "store", tmp_path / "orphan")
         with pytest.raises(OSError):
             host.start()
-    assert sorted(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before  # what other tests have left may go in the meantime
 
 
 def test_a_program_that_is_no_python_ends_without_a_word(host: Host, tmp_path: Path) -> None:
