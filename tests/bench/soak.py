@@ -55,6 +55,17 @@ class Client:
     def events(self) -> list[str]:
         return self.path.read_text().splitlines()
 
+    def ends(self) -> bool:
+        """Wait for it to catch up, for as long as it comes on; whether it did."""
+        size = -1
+        while self.process.poll() is None and self.path.stat().st_size > size:
+            size = self.path.stat().st_size
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(PATIENCE)
+        if self.process.poll() is None:
+            self.process.kill()
+        return self.process.wait() == 0
+
 
 class Soak:
     """One run. Owner: the main thread."""
@@ -147,7 +158,8 @@ class Soak:
         findings = []
         for client in self.clients:
             kill(client.process.pid, signal.SIGCONT)
-            client.process.wait(PATIENCE)
+            if not client.ends():
+                findings.append(f"{client.path.name} has stopped at {len(client.events())} events of {last}")
             numbers = [int(line.split()[0]) for line in client.events()]
             if numbers != list(range(1, len(numbers) + 1)):
                 findings.append(f"{client.path.name} got {len(numbers)} events, not each once and in order")

@@ -8,6 +8,7 @@ goes on.
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import threading
@@ -19,6 +20,8 @@ from pyshell.errors import PyshellError
 from pyshell.protocol import Queued
 
 LAST = "'the soak ends here'"
+LINE_BYTES = 200
+"""More than a line has."""
 
 
 def main(name: str, path: Path, seed: int) -> int:
@@ -48,11 +51,12 @@ def _attached(name: str, path: Path, rng: random.Random) -> bool:
 
 def _last(path: Path) -> int:
     """What a kill has torn is taken off: that event comes again."""
-    text = path.read_text()
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole)
-    return int(whole.splitlines()[-1].split()[0]) if whole else 0
+    with path.open("r+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - LINE_BYTES))
+        *lines, torn = file.read().split(b"\n")
+        file.truncate(size - len(torn))
+    return int(lines[-1].split()[0]) if lines else 0
 
 
 if __name__ == "__main__":
