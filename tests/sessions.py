@@ -113,9 +113,9 @@ def wait_gone(fd: int) -> None:
         os.close(fd)
 
 
-def becomes_true(condition: Callable[[], object]) -> bool:
-    """Whether it becomes true before the deadline; for what nothing tells about."""
-    deadline = time.monotonic() + SECONDS
+def becomes_true(condition: Callable[[], object], seconds: float = SECONDS) -> bool:
+    """Whether it becomes true within that time; for what nothing tells about."""
+    deadline = time.monotonic() + seconds
     look_again = threading.Event()
     while not condition():
         if time.monotonic() > deadline:

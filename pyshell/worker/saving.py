@@ -5,6 +5,7 @@ Runs in: worker, on its main thread.
 
 from __future__ import annotations
 
+import time
 import types
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -89,6 +90,7 @@ class Saving:
         self._is_saved = False
         """Whether the namespace is what the last checkpoint says: no cell has run since it was loaded from there."""
         self._failure = ""  # why the last attempt to save came to nothing
+        self._began = 0.0  # when the last save did
         self._was_proposed = False
         self._is_overtaken = False
         """Whether what is proposed changes what is not HEAD any more: it will be refused, and is made again."""
@@ -164,7 +166,7 @@ class Saving:
 
     @property
     def _limits(self) -> Limits:
-        return replace(self._surroundings.limits, crashed=self._suspects.names)
+        return replace(self._surroundings.limits, crashed=self._suspects.names(time.monotonic()))
 
     def _abandon_audit(self) -> None:
         """A cell has ended meanwhile: what it did is more urgent."""
@@ -197,7 +199,7 @@ class Saving:
             self._fail(str(exc) if isinstance(exc, WorkerError) else reason[:MAX_REASON])
             return
         self._failure = ""
-        self._running, self._unsettled = request, proposal
+        self._running, self._unsettled, self._began = request, proposal, time.monotonic()
         self._sender.report(CheckpointStarted(pid, proposal), self._cell)
         if pid:
             self._child_runs, self._why_sliced = True, ""
@@ -282,15 +284,15 @@ class Saving:
             self.settle(early)
 
     def _take_reason(self, ended: Ended, request: TakeCheckpoint, was_audit: bool) -> None:
-        if was_audit or not ended.reason:
-            if ended.reason:
-                self._unsettled = None  # given up for a cell, or something that the next save finds as well
-            else:
-                self._suspects.clear()
+        now = time.monotonic()
+        if not ended.reason:
+            self._suspects.went_well(now)
             self._go_on()
             return
         culprit, self._unsettled = self._box.crumb(SAVING), None
-        if self._suspects.died(culprit, self._namespace.variables):
+        if was_audit:  # given up for a cell, or something that the next save finds as well
+            self._suspects.rest(culprit, now)
+        elif self._suspects.died(culprit, self._namespace.variables, now, now - self._began):
             self.waiting = self.waiting or request
         elif ended.was_ended and not culprit:  # not even a second one got on, and nobody's code is to blame
             request, self.waiting = self.waiting or request, None
