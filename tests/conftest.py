@@ -34,6 +34,8 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ[name] = value
     for variable in ("PYTHONSTARTUP", "PYTHONINSPECT", "VIRTUAL_ENV", "CONDA_PREFIX"):
         os.environ.pop(variable, None)
+    # The suite starts thousands of processes, and each would compile all of pyshell anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # How long it takes to make up an example says how busy the machine is, and nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
