@@ -22,7 +22,7 @@ from pyshell.typed.ranking import ranked
 
 ANSWER_SECONDS = 0.6
 """A person who has pressed a key waits for this."""
-QUESTION_SECONDS = 5.0
+QUESTION_SECONDS = 15.0
 """After this the process is killed, and the next question has another one."""
 START_SECONDS = 30.0
 """The same for coming up; meanwhile the answers are that nothing is known."""
@@ -90,6 +90,7 @@ class _Analysis:
     def __init__(self) -> None:
         self._said: Inbox[str] = Inbox()
         self._asked, self._answered = 0, -1
+        self._question: tuple[str, int, int] | None = None
         self._until = time.monotonic() + START_SECONDS
         """When it is killed, unless it has answered by then."""
         self._is_ready = False
@@ -117,15 +118,18 @@ class _Analysis:
         self._process.kill()
 
     def ask(self, code: str, line: int, column: int) -> list[tuple[str, str, str]] | None:
-        """Its answer, or None if that does not come in time. What comes too late is dropped by the next question."""
+        """Its answer, or None if that does not come in time. One that comes too late is for who asks the same again."""
+        question = (code, line, column)
         deadline = time.monotonic() + ANSWER_SECONDS
         if not self._is_ready:
             self._is_ready = self._next_answer(deadline) is not None
         elif self._answered < self._asked:
-            self._next_answer(deadline)
+            late = self._next_answer(deadline)
+            if late is not None and question == self._question:
+                return late
         if not self._is_ready or self._answered < self._asked:
             return None
-        self._asked += 1
+        self._asked, self._question = self._asked + 1, question
         self._until = time.monotonic() + QUESTION_SECONDS
         assert self._process.stdin is not None
         try:

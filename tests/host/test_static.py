@@ -5,6 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,6 +107,43 @@ def test_a_process_that_does_not_answer_is_killed(
     assert first is not None
     assert analysis.complete(CELLS, "build(1).", 9) is None
     assert analysis._process is not first and becomes_true(lambda: first._process.poll() is not None)
+
+
+def test_an_answer_that_comes_too_late_is_for_who_asks_the_same_again(
+    analysis: Static, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    (tmp_path / "slow.py").write_text(
+        "import json, sys\nprint(json.dumps([0, []]), flush=True)\n"
+        f"for line in sys.stdin:\n    open({str(gate)!r}).close()\n"
+        "    number, code, *_ = json.loads(line)\n    print(json.dumps([number, [[code, 'name', '']]]), flush=True)\n"
+    )
+    monkeypatch.setattr(static, "_PROGRAM", tmp_path / "slow.py")
+    analysis.is_installed = True
+
+    def is_asked() -> bool:
+        """Once the process is up it has the question, and no answer."""
+        assert ask(analysis, "first") is None
+        return process()._is_ready
+
+    def process() -> static._Analysis:
+        assert analysis._process is not None
+        return analysis._process
+
+    assert becomes_true(is_asked)
+    with open(gate, "w"):
+        assert becomes_true(lambda: bool(process()._said))
+    assert ask(analysis, "first") == ["first"]
+    assert ask(analysis, "second") is None
+    with open(gate, "w"):
+        assert becomes_true(lambda: bool(process()._said))
+    assert ask(analysis, "third") is None
+
+
+def ask(analysis: Static, code: str) -> list[str] | None:
+    found = analysis.complete((), code, len(code))
+    return None if found is None else [match.text for match in found.matches]
 
 
 def test_without_jedi_nothing_is_started(analysis: Static) -> None:
