@@ -59,7 +59,6 @@ class Session:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             pass_fds=(request_read, reply_write, self.crumb_fd),
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
         os.close(request_read)
         os.close(reply_write)
