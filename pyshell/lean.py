@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
@@ -29,14 +30,22 @@ def bare(name: str, homes: Mapping[str, str] | None = None) -> None:
         return  # where there is none its import is to say so
     loader = spec.loader
     package = importlib.util.module_from_spec(spec)
+    running, has_run = threading.RLock(), False
 
     def look(attribute: str) -> Any:
+        nonlocal has_run
         if homes and attribute in homes:
             return getattr(import_module(f"{name}.{homes[attribute]}"), attribute)
         if importlib.util.find_spec(f"{name}.{attribute}") is not None:
             return import_module(f"{name}.{attribute}")
-        if package.__dict__.pop("__getattr__", None) is not None:
-            loader.exec_module(package)
+        with running:  # another thread may be at it
+            if not has_run:
+                has_run = True
+                loader.exec_module(package)
+                if package.__dict__.get("__getattr__") is look:
+                    del package.__dict__["__getattr__"]
+        if package.__dict__.get("__getattr__") is look:  # it is its `__init__` that asks
+            raise AttributeError(f"module {name!r} has no attribute {attribute!r}")
         return getattr(package, attribute)
 
     package.__dict__["__getattr__"] = look

@@ -55,6 +55,27 @@ def package(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_threads_that_ask_at_the_same_time_get_what_there_is_in_the_end(package: Path) -> None:
+    (package / "p" / "__init__.py").write_text(
+        "import builtins\nhas = hasattr(__import__('p'), 'missing')\n"
+        "builtins.begun.set()\nbuiltins.go_on.wait()\nlast = 1\n"
+    )
+    program = """
+import builtins, threading
+from concurrent.futures import ThreadPoolExecutor
+from pyshell import lean
+builtins.begun, builtins.go_on = threading.Event(), threading.Event()
+lean.bare("p")
+import p
+with ThreadPoolExecutor() as pool:
+    first = pool.submit(lambda: p.last)
+    begun.wait()
+    second = pool.submit(lambda: p.last)
+    go_on.set()
+    print(first.result(), second.result(), p.has, hasattr(p, "missing"), "__getattr__" in vars(p))"""
+    assert said(program, package) == "1 1 False False False"
+
+
 def test_the_init_of_a_bare_package_runs_when_something_is_asked_of_it(package: Path) -> None:
     program = """
 from pyshell import lean
