@@ -87,3 +87,34 @@ def wait_until_saved(session: Session) -> None:
     """Until the state after the newest cell survives a death."""
     newest = session.status().next_cell - 1
     wait_for(session, lambda event: event.kind == "saved" and event.cell == newest)
+
+
+STORM = """
+import os, subprocess, sys
+storm = subprocess.Popen([sys.executable, "-c", '''
+import os, sys, time
+sys.stdin.read()  # until it is told to begin: else it could strike while the cell that starts it still runs
+for _ in range(3000):
+    os.kill(int(sys.argv[1]), 2)
+    time.sleep(0.001)
+''', str(os.getpid())], stdin=subprocess.PIPE, start_new_session=True)
+"""
+"""A process that interrupts the worker 3,000 times, once every millisecond."""
+
+
+def begin_storm(session: Session) -> None:
+    """Interrupts come at any moment from now on."""
+    assert session.run(STORM, PATIENCE).status == "ok"
+    session.run("storm.stdin.close()", PATIENCE)
+
+
+def end_storm(session: Session) -> None:
+    """No more interrupts come.
+
+    Not by `storm.kill()`: interrupted in the middle, that leaves a lock of the object's locked, and `wait` waits for it
+    for ever.
+    """
+    while (ended := session.run("os.kill(storm.pid, 9)", PATIENCE)).status == "interrupted":
+        continue
+    assert ended.status == "ok", ended.error
+    assert session.run("storm.wait()", PATIENCE).status == "ok"

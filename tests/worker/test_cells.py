@@ -12,7 +12,7 @@ import pytest
 
 from pyshell import Session
 from pyshell.client import Reply
-from tests.live import PATIENCE, live, wait_for_output
+from tests.live import PATIENCE, begin_storm, end_storm, live, wait_for_output
 from tests.sessions import until
 
 
@@ -489,22 +489,11 @@ def test_the_users_own_handler_is_kept_and_never_runs_between_cells(session: Ses
 
 def test_storms_of_interrupts_never_hurt_the_worker(session: Session) -> None:
     """Signals at any moment, in prints, results, errors and between cells: one cell after the other ends."""
-    storm = """
-import os, signal, subprocess, sys
-storm = subprocess.Popen([sys.executable, "-c", '''
-import os, signal, sys, time
-for _ in range(3000):
-    os.kill(int(sys.argv[1]), signal.SIGINT)
-    time.sleep(0.001)
-''', str(os.getpid())], start_new_session=True)
-"""
-    run(session, storm)
+    begin_storm(session)
     cells = ("for i in range(100): print(i)\n'x' * 1000", "1/0", "[0] * 100", "import time; time.sleep(0.01)")
     for number in range(150):
         code = cells[number % len(cells)]
         assert run(session, code).status in ("ok", "error", "interrupted")
-    for _ in range(100):
-        if run(session, "storm.kill(); storm.wait()").status == "ok":
-            break
+    end_storm(session)
     for number in range(20):
         assert run(session, f"print('line {number}')").output == f"line {number}\n"

@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from pyshell import Session
-from tests.live import PATIENCE, live, make_environment, wait_for_input, wait_for_output, wait_until_saved
+from tests.live import (
+    PATIENCE,
+    begin_storm,
+    end_storm,
+    live,
+    make_environment,
+    wait_for_input,
+    wait_for_output,
+    wait_until_saved,
+)
 from tests.sessions import becomes_true
 
 VERSIONS = ("3.10", "3.11", "3.12", "3.13")
@@ -105,27 +114,12 @@ def test_a_death_in_every_python_brings_the_variables_back(bare: Session) -> Non
 def test_a_storm_of_interrupts_in_every_python(bare: Session) -> None:
     session = bare
     pid = session.pid
-    assert session.run(STORM, PATIENCE).status == "ok"
-    session.run("storm.stdin.close()", PATIENCE)
+    begin_storm(session)
     cells = ("for i in range(100): print(i)\n'x' * 1000", "1/0", "[0] * 100")
     for number in range(60):
         assert session.run(cells[number % 3], PATIENCE).status in ("ok", "error", "interrupted")
-    while (ending := session.run("storm.kill(); storm.wait()", PATIENCE)).status == "interrupted":
-        pass
-    assert ending.status == "ok", ending.error
+    end_storm(session)
     assert session.pid == pid and result(session, "6 * 7") == "42"
-
-
-STORM = """
-import os, subprocess, sys
-storm = subprocess.Popen([sys.executable, "-c", '''
-import os, sys, time
-sys.stdin.read()  # until it is told to begin: else it could strike while the cell that starts it still runs
-for _ in range(3000):
-    os.kill(int(sys.argv[1]), 2)
-    time.sleep(0.001)
-''', str(os.getpid())], stdin=subprocess.PIPE, start_new_session=True)
-"""
 
 
 @pytest.mark.parametrize("place", ["path", "site", "early"])
