@@ -49,7 +49,7 @@ class Peer:
 
     def _end(self, env: dict[str, str]) -> None:
         if self.name == "pyshell":
-            command = [sys.executable, "-m", "pyshell", "kill", "-t", "bench"]
+            command = [sys.executable, "-m", "pyshell", "kill", "-f", "-t", "bench"]
             subprocess.run(command, env={**os.environ, **env}, capture_output=True)
 
 
