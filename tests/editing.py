@@ -136,7 +136,8 @@ def install(editor: str, env: dict[str, str]) -> str:
 
 def environment(home: Path) -> dict[str, str]:
     """The test's own directories and this pyshell, for an editor and all that it starts."""
-    return {**os.environ, "HOME": str(home), "PYTHONPATH": str(Path(pyshell.__file__).parents[1])}
+    mine = {"HOME": str(home), "TMPDIR": str(home)}  # Emacs compiles beside its work, and leaves what it has not done
+    return {**os.environ, **mine, "PYTHONPATH": str(Path(pyshell.__file__).parents[1])}
 
 
 @contextmanager
