@@ -62,7 +62,7 @@ SEND_SECONDS = 0.005
 """How long saving waits at most for the cell's last words to be on their way."""
 BREATH_SECONDS = 0.001
 """Between two groups that are saved without another process: the session's threads want to run, too."""
-SETTLE_SECONDS = 0.05
+SETTLE_SECONDS = 0.25
 """How long a cell waits at most so that what the cells before it did can be saved: it may end the worker."""
 LABEL_SECONDS = 60.0
 """The same where that has been given a label: it would be the label of another state."""
