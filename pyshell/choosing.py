@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell import starting
@@ -103,6 +104,12 @@ def print_lines(lines: Iterable[str]) -> None:
     """Lines that end where the terminal does."""
     columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else 1000
     print("".join(f"{line}\n" for line in cut(lines, columns)), end="")
+
+
+def short(directory: str) -> str:
+    """As shells show it: `~` for the person's own."""
+    home = str(Path.home())
+    return f"~{directory[len(home) :]}" if directory == home or directory.startswith(f"{home}/") else directory
 
 
 def agreed(question: str) -> bool:

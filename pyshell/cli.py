@@ -36,11 +36,15 @@ usage: pyshell                              a session for this directory
        pyshell prune [-t NAME]              forget the saved states that [keep] in config.toml does not keep
        pyshell check [-t NAME]              read all that it has saved, and say what is damaged
        pyshell verify [-t NAME]             load all that it has saved, apart from it, and say what does not come back
+       pyshell export [-t NAME] FILE        write its cells as .py, .ipynb, .md or .html
        pyshell export [-t NAME] --dill FILE write a state of it for dill.load_module
        pyshell import [-t NAME] [--yes] FILE
                                             take the names of a dill.dump_module file into it
        pyshell replay NAME --as NEW [--python EXE] [-a]
                                             run its cells again in a new session, and say what differs
+       pyshell history [-t NAME] [-p] [-o] [PATTERN]
+                                            search the cells of all sessions, and what they have shown
+       pyshell delete -t NAME [-f]          delete a saved session for good
        pyshell mcp NAME [--as AGENT] [--attach] [--python EXE]
                                             offer a session to an AI agent, by the Model Context Protocol
        pyshell jupyter install [--user | --prefix DIR] [--name NAME] [--python EXE]
@@ -166,6 +170,12 @@ def _late(verb: str, arguments: list[str]) -> int:
     return states.COMMANDS[verb](arguments)
 
 
+def _of_the_past(verb: str, arguments: list[str]) -> int:
+    from pyshell import archive
+
+    return archive.COMMANDS[verb](arguments)
+
+
 def _config(arguments: list[str]) -> int:
     parser = choosing.parser("config", "Show every setting, what it means, and what your file says of it.")
     parser.add_argument("--create", action="store_true", help="write that file if there is none, all settings in it")
@@ -230,6 +240,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     **{verb: partial(_late, verb) for verb in (
         "restart", "log", "restore", "label", "diff", "prune", "check", "verify", "export", "import", "replay",
     )},
+    **{verb: partial(_of_the_past, verb) for verb in ("history", "delete")},
 }  # fmt: skip
 
 
@@ -317,4 +328,3 @@ def _first_cell(arguments: list[str]) -> str:
     setup = f"import sys; sys.argv[:] = {arguments!r}; sys.path[0] = {str(script.parent.absolute())!r}"
     # Compiled under its own name, so that tracebacks and pdb show the file.
     return f"{setup}; __file__ = {arguments[0]!r}\nexec(compile(open(__file__, 'rb').read(), __file__, 'exec'))"
-

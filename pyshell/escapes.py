@@ -36,6 +36,17 @@ class Rewritten:
     """The numbers of the lines that are not as they were typed, from 1."""
 
 
+def uncovered(code: str) -> str:
+    """The code without the space in front that keeps a cell out of the history."""
+    if code[:1] != " ":
+        return code
+    width = len(code) - len(code.lstrip(" "))
+    lines = code.split("\n")
+    if all(line[:width].isspace() for line in lines if line.strip()):
+        return "\n".join([line[width:] for line in lines])
+    return code[width:]  # only the first line was moved
+
+
 def rewrite(code: str) -> Rewritten | None:
     """The cell with its commands as calls; None if there are none in it."""
     lines = [line.removesuffix("\r") for line in code.split("\n")]

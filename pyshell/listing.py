@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from pyshell import choosing, protocol, starting
 from pyshell.drawing import elapsed, size, when
@@ -70,7 +69,7 @@ def _ask_status(name: str) -> Status | None:
 
 
 def _row(glance: Glance, now: float) -> Sequence[str]:
-    shown = (python("", glance.executable), _short(glance.cwd), last_line(glance.last_line))
+    shown = (python("", glance.executable), choosing.short(glance.cwd), last_line(glance.last_line))
     try:
         status = _ask_status(glance.name)
     except TransportError as exc:
@@ -97,11 +96,6 @@ def _left(glance: Glance, now: float) -> str:
     if glance.cell is not None:
         return f"host died; In[{glance.cell}] goes on, {elapsed(now - glance.since)}"
     return f"saved {when(glance.time, now)}"
-
-
-def _short(directory: str) -> str:
-    home = str(Path.home())
-    return f"~{directory[len(home) :]}" if directory == home or directory.startswith(f"{home}/") else directory
 
 
 def last_line(text: str) -> str:

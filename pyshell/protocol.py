@@ -28,6 +28,9 @@ CompletionSource = Literal["live", "static", "summary"]
 TerminalUse = Literal["lines", "keys", "screen"]
 Stream = Literal["stdout", "stderr"]
 
+KEPT_OUT = "# kept out of the history"
+"""What there is of the code of a cell that began with a space, everywhere but in the worker while that lives."""
+
 # --- values that several messages carry ---------------------------------------------------------
 
 
@@ -540,6 +543,33 @@ class Glances(Message):
     """All that were asked for, in their order."""
 
     glances: tuple[Glance, ...]
+
+
+@message
+class Recorded(Message):
+    """One cell of the past with what it has shown, from the journal of a session whose host runs or does not."""
+
+    session: str
+    directory: str
+    """The session's."""
+    cell: int
+    code: str
+    status: CellStatus | None
+    """None: it has not finished."""
+    time: float
+    """When it was sent."""
+    seconds: float | None
+    """How long it ran, if it has ended."""
+    client: str
+    shown: tuple[Output | Result | Display | Error, ...]
+    """In its order. Of much output only the beginning."""
+
+
+@message
+class Records(Message):
+    """Cells, oldest first."""
+
+    records: tuple[Recorded, ...]
 
 
 @message

@@ -136,6 +136,11 @@ def exists(name: str) -> bool:
     return roots().session(name).journal.exists()
 
 
+def not_found(name: str) -> SessionNotFound:
+    """What to say of a session that is neither running nor saved."""
+    return SessionNotFound(f'there is no session "{name}"; "pyshell ls" lists them')
+
+
 def names() -> list[str]:
     """All sessions, running or saved, by name."""
     try:
@@ -164,7 +169,7 @@ def check(name: str) -> list[str]:
 def ask_about(name: str, module: str, **given: object) -> str:
     """What a short-lived process of the host's part says: files of a session are its business."""
     if not exists(name):
-        raise SessionNotFound(f'there is no session "{name}"; "pyshell ls" lists them')
+        raise not_found(name)
     return ask(module, name=name, env=worker_environment(os.environ), **given)
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyshell import choosing, drawing, interchange, replaying, starting
+from pyshell import archive, choosing, drawing, interchange, replaying, starting
 from pyshell.errors import SessionExists, UsageError
 from pyshell.paths import check_name
 
@@ -143,9 +143,17 @@ def _verify(arguments: list[str]) -> int:
 
 
 def _export(arguments: list[str]) -> int:
-    parser = choosing.parser("export", "Write a saved state of a session, running or not, into a file.")
-    parser.add_argument("--dill", metavar="FILE", required=True, help="for dill.load_module, in the same Python")
+    parser = choosing.parser("export", "Write a session, running or not, into a file: its cells, or a saved state.")
+    parser.add_argument("--dill", metavar="FILE", help="a saved state, for dill.load_module in the same Python")
+    parser.add_argument(
+        "file", metavar="FILE", nargs="?", help="its cells: .py, or with all they showed .ipynb, .md, .html"
+    )
     name, checkpoint, options = _saved_state(parser, arguments)
+    if (options.dill is None) == (options.file is None) or (options.file and checkpoint is not None):
+        raise UsageError("give one file: NAME.py, .ipynb, .md or .html for the cells, or --dill FILE for a saved state")
+    if options.file is not None:
+        archive.export(name, options.file)
+        return 0
     done = interchange.export_dill(name, options.dill, checkpoint)
     for lost in done.left_out:
         print(f"left out: {lost.name} ({lost.type}): {lost.reason}")
@@ -164,7 +172,7 @@ def _import(arguments: list[str]) -> int:
         plan = interchange.plan_import(session, options.file)
         print(f"{options.file} binds {drawing.count(len(plan.names), 'name')}: {', '.join(plan.names)}")
         if plan.replaced:
-            print(f"replaced in session \"{name}\": {', '.join(plan.replaced)}")
+            print(f'replaced in session "{name}": {", ".join(plan.replaced)}')
         if not options.yes and not choosing.confirmed("Loading it runs its code. Do you trust it?", "--yes"):
             return 1
         state = interchange.import_dill(session, plan)
@@ -192,9 +200,7 @@ def _replay(arguments: list[str]) -> int:
     return 1 if differences else 0
 
 
-def _saved_state(
-    parser: argparse.ArgumentParser, arguments: list[str]
-) -> tuple[str, int | None, argparse.Namespace]:
+def _saved_state(parser: argparse.ArgumentParser, arguments: list[str]) -> tuple[str, int | None, argparse.Namespace]:
     """A session's name, a checkpoint or None for the newest, and the other options."""
     parser.add_argument("-t", metavar="NAME", dest="name", help="by default the one used last")
     parser.add_argument("--checkpoint", metavar="N", type=int, help='by default the newest; "pyshell log" lists them')

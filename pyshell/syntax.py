@@ -12,7 +12,7 @@ import io
 import tokenize
 import warnings
 
-from pyshell.escapes import cell_command, rewrite
+from pyshell.escapes import cell_command, rewrite, uncovered
 from pyshell.protocol import CompletenessReply
 
 _INDENT = "    "
@@ -29,6 +29,7 @@ def is_complete(code: str) -> CompletenessReply:
 
     A compound statement is complete after an empty line, as at Python's own prompt, and so is a `%%` cell.
     """
+    code = uncovered(code)
     if cell_command(code) is not None:
         return _OPEN if "\n" not in code or code.rpartition("\n")[2].strip() else _DONE
     judged = _judge(code)

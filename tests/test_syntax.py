@@ -14,6 +14,8 @@ from pyshell.syntax import is_complete, next_indent
 COMPLETE = [
     "",
     "x",
+    " x",
+    " if x:\n     y\n",
     "x = 1",
     "x = (1,\n     2)",
     "x = [\n    1,\n]",
@@ -81,7 +83,7 @@ INCOMPLETE = {
     "f = {\n    1:": "    ",
     "x = '''a:": "",
 }
-INVALID = ["x = = 1", "  x", "def", "1 +* 2", "return)", "x = 1\n  y = 2", "for x in", "'abc", "\0", "if x:\n  y\n z\n"]
+INVALID = ["x = = 1", "def", "1 +* 2", "return)", "x = 1\n  y = 2", "for x in", "'abc", "\0", "if x:\n  y\n z\n"]
 
 
 @pytest.mark.parametrize("code", COMPLETE)

@@ -52,7 +52,8 @@ class Agent:
         saved, so that undo() takes the cell back. If it has not ended after `timeout` seconds (at most 600) it runs
         on: wait(cell) waits for it. If it ends the process, the names are restored and the answer lists them.
         """
-        return self._follow(self._session.execute(code), timeout)
+        # A space in front would keep the cell out of the history, where the person sees what an agent has done.
+        return self._follow(self._session.execute(f"\n{code}" if code[:1] == " " else code), timeout)
 
     def wait(self, cell: int, timeout: float = 30.0) -> str:
         """Wait for a cell that still runs or waits; answers what it has shown since the last answer about it."""

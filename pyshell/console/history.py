@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from pyshell.console.buffer import Buffer, filled
+from pyshell.protocol import KEPT_OUT
 
 MAX_ENTRIES = 5000
 
@@ -34,10 +35,11 @@ class History:
         self._suggested = ("", "")
 
     def add(self, code: str, time: float = 0.0) -> None:
-        """Remember the newest cell; the same one twice in a row counts once."""
+        """Remember the newest cell; the same one twice in a row counts once, and one behind a space does not."""
         self.leave()
+        is_kept_out = code[:1] == " " or code == KEPT_OUT
         code = code.rstrip()
-        if code and (not self._entries or self._entries[-1].code != code):
+        if code and not is_kept_out and (not self._entries or self._entries[-1].code != code):
             self._entries.append(Entry(code, "", time))
             del self._entries[:-MAX_ENTRIES]
             self._suggested = ("", "")

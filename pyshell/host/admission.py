@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 from pyshell.errors import SessionStopped, UsageError, WorkerStartFailed
-from pyshell.protocol import Asked, Execute, QueuedCell, Reordered, State
+from pyshell.protocol import KEPT_OUT, Asked, Execute, QueuedCell, Reordered, State
 
 MAX_CODE = 2 << 20
 """Bytes of one cell; an event that holds it must fit into a message."""
@@ -34,6 +34,11 @@ def placed(request: Execute) -> str:
     if not (0 < request.line <= MAX_PLACE and 0 <= request.column <= MAX_PLACE):
         raise UsageError(f"lines count from 1, columns from 0, both to {MAX_PLACE}")
     return f"# %% {request.file}:{request.line}:{request.column} [sent]\n{request.code}"
+
+
+def kept(code: str) -> str:
+    """What the journal has of it: nothing, if its person has put a space in front."""
+    return KEPT_OUT if code[:1] == " " and code.strip() else code
 
 
 def check_state(state: State, gave_up: str) -> None:

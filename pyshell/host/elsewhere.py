@@ -11,12 +11,14 @@ import sqlite3
 from pathlib import Path
 
 from pyshell.host.journal import entries_of
-from pyshell.protocol import HistoryEntry
+from pyshell.protocol import KEPT_OUT, HistoryEntry
 
 MAX_SESSIONS = 100
 """The ones used last; each is a file to open."""
 
-_QUERY = "select * from cells where instr(code, ?) > 0 or ? = '' order by cell desc limit ?"
+_QUERY = f"""
+select * from cells where (instr(code, ?) > 0 or ? = '') and code != '{KEPT_OUT}' order by cell desc limit ?
+"""
 
 
 def cells_elsewhere(own: Path, limit: int, pattern: str) -> list[HistoryEntry]:

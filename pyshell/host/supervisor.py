@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pyshell.errors import StoreFull, WorkerBusy
 from pyshell.host import again
-from pyshell.host.admission import check_room, check_state, find_waiting, listed, placed, reason_to_stay, reorder
+from pyshell.host.admission import check_room, check_state, find_waiting, kept, listed, placed, reason_to_stay, reorder
 from pyshell.host.birth import Newborn, Place
 from pyshell.host.checkpoints import Checkpoints, Verdict, unsaved_of
 from pyshell.host.journal import Journal
@@ -134,7 +134,7 @@ class Supervisor:
 
     def _note(self, client: str, code: str, expressions: tuple[str, ...] = ()) -> QueuedCell:
         cell = QueuedCell(self._next_cell, client, code, expressions)
-        self._journal.submit(cell.cell, cell.client, cell.code, self.succession.epoch)
+        self._journal.submit(cell.cell, cell.client, kept(cell.code), self.succession.epoch)
         self._next_cell += 1
         return cell
 

@@ -9,7 +9,8 @@ import io
 import linecache
 from typing import Any
 
-from pyshell.protocol import RunCell
+from pyshell.escapes import uncovered
+from pyshell.protocol import KEPT_OUT, RunCell
 from pyshell.worker.bindings import Bindings
 
 CONSOLE_NAMES = frozenset({"In", "Out"})
@@ -51,14 +52,15 @@ class Namespace:
         """Make the source known to `In`, to tracebacks and to `inspect.getsource`."""
         if len(self.inputs) <= cell.cell:
             self.inputs.extend([""] * (cell.cell + 1 - len(self.inputs)))
-        self.inputs[cell.cell] = cell.code
+        code = uncovered(cell.code)
+        self.inputs[cell.cell] = code if code == cell.code else KEPT_OUT
         if cell.effects:
             self.effects[cell.cell] = cell.effects
         if cell.never:
             self.never.add(cell.cell)
-        lines = source_lines(cell.code)
+        lines = source_lines(code)
         # No modification time: linecache then never looks for a file of that name.
-        linecache.cache[filename(cell.cell)] = (len(cell.code), None, lines, filename(cell.cell))
+        linecache.cache[filename(cell.cell)] = (len(code), None, lines, filename(cell.cell))
 
     def remember_output(self, cell: int, value: object) -> None:
         """Bind `_n`, `Out[n]`, and shift `_ __ ___` unless the user has taken these names."""

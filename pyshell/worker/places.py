@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pyshell.escapes import uncovered
 from pyshell.protocol import RunCell
 from pyshell.worker.namespace import filename
 
@@ -31,7 +32,7 @@ class Place(NamedTuple):
 
 def place_of(cell: RunCell) -> Place:
     """Also where the first line is one that a person has typed: then the cell is like any other."""
-    own = Place(cell.code, filename(cell.cell))
+    own = Place(uncovered(cell.code), filename(cell.cell))
     if not cell.code.startswith(_HEAD):
         return own
     head, _, source = cell.code.partition("\n")

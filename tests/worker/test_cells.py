@@ -325,7 +325,7 @@ raise ExceptionGroup("several", found)
     "code, expected",
     [
         ("def f(", "'(' was never closed"),
-        ("  x = 1", "unexpected indent"),
+        ("\tx = 1", "unexpected indent"),
         ("x = = 1", "invalid syntax"),
         ("return 5", "'return' outside function"),
         ("x = 1\ny = (", "'(' was never closed"),

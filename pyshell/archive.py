@@ -1,0 +1,87 @@
+"""The commands about what sessions have left: search their cells, write these into a file, delete a session.
+
+Runs in: clients (Python 3.11 and newer).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pyshell import choosing, documents, drawing, protocol, starting
+from pyshell.errors import SessionExists, UsageError
+from pyshell.paths import check_name
+from pyshell.protocol import Error, Recorded
+
+COUNT = 100
+
+
+def _history(arguments: list[str]) -> int:
+    parser = choosing.parser("history", "Search the cells of all sessions, running or saved; the newest come last.")
+    parser.add_argument("-t", metavar="NAME", dest="name", help="of this session only")
+    parser.add_argument("-p", "--project", action="store_true", help="of sessions in this directory and below only")
+    parser.add_argument("-o", "--output", action="store_true", help="show what they have shown, too")
+    parser.add_argument("-n", metavar="COUNT", dest="count", type=int, default=COUNT, help=f"by default {COUNT}")
+    parser.add_argument(
+        "pattern", metavar="PATTERN", nargs="?", default="", help="in code or output; as for files, * and ?"
+    )
+    options = parser.parse_args(arguments)
+    if options.count < 1:
+        raise UsageError("-n takes a number from 1 on")
+    names = [check_name(options.name)] if options.name else starting.names()
+    if options.name and not starting.exists(options.name):
+        raise starting.not_found(options.name)
+    below = os.path.realpath(os.curdir) if options.project else None
+    found = _read(names, pattern=options.pattern, limit=options.count, below=below, with_shown=options.output)
+    choosing.print_lines(line for cell in found for line in _told(cell, time.time()))
+    return 0 if found or not options.pattern else 1
+
+
+def _read(names: list[str], **wanted: object) -> tuple[Recorded, ...]:
+    return protocol.from_json(starting.ask("record", names=names, **wanted), protocol.Records).records
+
+
+def _told(cell: Recorded, now: float) -> Iterator[str]:
+    took = [drawing.elapsed(cell.seconds)] if cell.seconds is not None and cell.seconds >= 1 else []
+    head = [f"In[{cell.cell}]", drawing.when(cell.time, now), cell.status or "not finished", *took]
+    yield "  ".join([f"{cell.session}", *head, choosing.short(cell.directory)])
+    yield from (f"    {line}" for line in cell.code.rstrip("\n").split("\n"))
+    for shown in cell.shown:
+        text = shown.error.traceback if isinstance(shown, Error) else shown.text
+        yield from (f"    | {line}" for line in documents.plain(text).rstrip("\n").split("\n"))
+
+
+def export(name: str, file: str) -> None:
+    """Write all cells of a session into a file, which is of the kind that its name says."""
+    path = Path(file)
+    text = documents.writer(path.suffix)(found := _read([name]))
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        part.write_text(text, "utf-8")
+        os.replace(part, path)  # the commit point: never half of a file
+    except OSError as exc:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{file} cannot be written: {exc.strerror}") from None
+    print(f'{file} has {drawing.count(len(found), "cell")} of session "{name}"')
+
+
+def _delete(arguments: list[str]) -> int:
+    parser = choosing.parser("delete", "Delete a saved session: its cells, its saved states, its output. For good.")
+    parser.add_argument("-t", metavar="NAME", dest="name", required=True)
+    parser.add_argument("-f", dest="force", action="store_true", help="do not ask")
+    options = parser.parse_args(arguments)
+    name = check_name(options.name)
+    if not starting.exists(name):
+        raise starting.not_found(name)
+    if choosing.is_running(name):
+        raise SessionExists(f'session "{name}" is running; "pyshell kill -t {name}" ends it, then it can be deleted')
+    if not options.force and not choosing.confirmed(f'Delete all that session "{name}" has saved?'):
+        return 1
+    starting.ask("removal", name=name)
+    print(f'session "{name}" is deleted')
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {"history": _history, "delete": _delete}
