@@ -82,8 +82,8 @@ def _terminal(environ: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding(name, "yes" if mode in told.modes else "not told")
     clipboard = {True: "yes", False: "no", None: "not told; many take it all the same"}[told.has_clipboard]
     yield Finding("clipboard (OSC 52)", clipboard)
-    yield Finding("kitty graphics", "yes" if told.has_kitty_graphics else "no: pictures are drawn with half blocks")
-    yield Finding("sixel", "yes" if told.has_sixel else "no")
+    yield Finding("kitty graphics", "yes" if told.has_kitty_graphics else "no: the transcript has half blocks")
+    yield Finding("sixel", "yes: F5 and v show a picture on the whole screen" if told.has_sixel else "no")
     if environ.get("TMUX"):
         yield _tmux()
 

@@ -46,6 +46,7 @@ class Terminal:
         cwd: Path | None = None,
         size: tuple[int, int] = (100, 30),
         emulate: bool = True,
+        answers: Mapping[bytes, bytes] = ANSWERS,
     ) -> None:
         self.text = ""
         """Everything shown so far, without escape sequences."""
@@ -54,6 +55,7 @@ class Terminal:
         self._screen = _Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._emulate = emulate
+        self._answers = answers
         self._held = ""
         self.master, slave = os.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("4H", size[1], size[0], 0, 0))
@@ -149,7 +151,7 @@ class Terminal:
             self.hang_up()
 
     def _take(self, data: bytes) -> None:
-        for question, answer in ANSWERS.items():
+        for question, answer in self._answers.items():
             for _ in range(data.count(question)):
                 os.write(self.master, answer)
         if self._emulate:

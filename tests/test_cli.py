@@ -138,9 +138,11 @@ def test_the_doctor_looks_at_the_terminal_and_the_installation(xdg: Path) -> Non
     assert piped.returncode == 0 and "lines only" in piped.stdout and "fork" in piped.stdout
     wrong = run("doctor", "--python", "/bin/false")
     assert wrong.returncode == 1 and "✗ worker" in wrong.stdout and "--python" in wrong.stdout
-    with Terminal([sys.executable, "-m", "pyshell", "doctor"], size=(120, 50)) as terminal:
+    answers = {b"\x1b[c": b"\x1b[?62;4;22c"}
+    with Terminal([sys.executable, "-m", "pyshell", "doctor"], size=(120, 50), answers=answers) as terminal:
         terminal.wait_screen("^✓ terminal .*TERM=xterm-256color, 120x50")
         terminal.wait_screen("^✓ colours +256")
+        terminal.wait_screen("^✓ sixel +yes: F5 and v ")
         terminal.wait_screen("^. disk ")
 
 

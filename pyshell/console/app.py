@@ -82,7 +82,7 @@ def run(
     terminal can show: 1, 16, 88, 256 or 16777216.
     """
     while True:
-        console = Console(session_factory, banner, _color_count(colors), options or Options())
+        console = Console(session_factory, banner, theme.at_most(colors), options or Options())
         console.run()
         sys.stdout.write(farewell(console.editor.model, console.last_words(), console.colors))
         sys.stdout.flush()
@@ -90,14 +90,6 @@ def run(
             return console.exit_status
         session_factory = partial(starting.connect_or_start, console.next_session, client=console.client)
         banner = f'session "{console.next_session}"'
-
-
-def _color_count(colors: int) -> theme.Colors:
-    known: theme.Colors
-    for known in (16777216, 256, 88, 16):
-        if colors >= known:
-            return known
-    return 1
 
 
 class Console:
@@ -129,7 +121,7 @@ class Console:
         self.display = Painter()
         self._loop = self._make_loop()
         drawn = Gallery(colors, self._draw, self._screen.refresh_transcript)
-        self._screen.transcript.gallery = Placed(drawn, self.display, options.terminal)
+        self._placed = self._screen.transcript.gallery = Placed(drawn, self.display, options.terminal)
         self._look()
         resized = partial(self._remote.put, Resized())
         lending = Lending(self._keys, resized, self._taken_back, self.keyboard.raw_end)
@@ -369,6 +361,14 @@ class Console:
         """Show a file in the person's pager; why not, or nothing."""
         pager = pager_of(self._options.pager)
         return run_program(self._loop, [*pager, str(path)]) if pager else "There is no pager: set PAGER."
+
+    def view(self, data: protocol.MimeData) -> str:
+        """Show a picture on the whole screen; why not, or nothing."""
+        if not self._options.images:
+            return "Pictures are not drawn: the configuration or --no-images says so."
+        from pyshell.console.viewing import Shown, view  # not needed before there is a picture
+
+        return view(self._loop, Shown(data, self._placed.way, self.colors, self.display.look))
 
     def _keys(self, data: bytes) -> None:
         self.ask(lambda session: session.keys(data))

@@ -96,6 +96,7 @@ BROWSING = (
     Binding("origin", ("t",), "go to the cell in which the error arose"),
     Binding("pager", ("p", "f6"), "all that the cell has shown, in a pager"),
     Binding("picture", ("i",), "open the cell's picture in the system's viewer"),
+    Binding("view", ("v",), "the cell's picture on the whole screen; in sixel, where the terminal has it"),
     Binding("save", ("s",), "save it to a file"),
     Binding("search", ("/",), "search"),
     Binding("find_previous", ("n",), "further up"),

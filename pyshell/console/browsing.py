@@ -20,14 +20,18 @@ from pyshell.console.keymap import hint
 from pyshell.console.lines import Line
 from pyshell.console.model import Model
 from pyshell.console.outside import show_picture
+from pyshell.console.pictures import Picture
 from pyshell.console.screen import Screen
 from pyshell.errors import PyshellError
+from pyshell.protocol import MimeData
 
 ROWS_ABOVE = 2
 HINT = (
     "{previous}/{next} cell · {fold} fold · {copy_code} {copy_output} copy · {search} search · {pager} pager"
     " · {save} save · {help} keys · {leave}"
 )
+PICTURE_HINT = "{view} picture, {picture} in a viewer · "
+"""Before the other, of a cell that has one."""
 _CELL_FRAME = re.compile(r'  File "<In\[(\d+)\]>", line \d+')
 
 
@@ -39,6 +43,9 @@ class Outside(Protocol):
 
     def open_pager(self, path: Path) -> str:
         """Show a file in the person's pager; why not, or nothing."""
+
+    def view(self, data: MimeData) -> str:
+        """Show a picture on the whole screen; why not, or nothing."""
 
 
 class Browsing:
@@ -53,7 +60,6 @@ class Browsing:
         self._outside = outside
         self._editor = editor
         self._keys = editor.keymap.inside("browse")
-        self._hint = hint(HINT, self._keys)
         self._screen = screen
         self._transcript = screen.transcript
         self._line = 0
@@ -63,6 +69,16 @@ class Browsing:
     @property
     def _model(self) -> Model:
         return self._editor.model
+
+    @property
+    def _hint(self) -> str:
+        """What can be done here."""
+        return hint(PICTURE_HINT + HINT if self._pictures else HINT, self._keys)
+
+    @property
+    def _pictures(self) -> list[Picture]:
+        """What the selected cell has drawn."""
+        return [picture for picture in self._model.pictures.values() if picture.cell == self._cell]
 
     @property
     def _cell(self) -> int:
@@ -76,6 +92,7 @@ class Browsing:
             return
         self.is_on = True
         self._select(head)
+        self._screen.hint = self._hint
 
     def key(self, key: str) -> bool:
         """One key; False if it is for the console."""
@@ -222,8 +239,15 @@ class Browsing:
 
     def do_picture(self) -> None:
         """Open the cell's last picture in the system's viewer."""
-        found = [picture for picture in self._model.pictures.values() if picture.cell == self._cell]
-        self._screen.hint = show_picture(found[-1].data) if found else f"In [{self._cell}] has drawn nothing here."
+        self._with_picture(show_picture)
+
+    def do_view(self) -> None:
+        """Show it on the whole screen."""
+        self._with_picture(self._outside.view)
+
+    def _with_picture(self, show: Callable[[MimeData], str]) -> None:
+        found = self._pictures
+        self._screen.hint = show(found[-1].data) if found else f"In [{self._cell}] has drawn nothing here."
 
     def do_origin(self) -> None:
         """Go to the cell in which the selected one's error arose."""

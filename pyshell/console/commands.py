@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyshell.client import Session
     from pyshell.console.browsing import Browsing
     from pyshell.console.panels.stack import Panels
-    from pyshell.protocol import Remakeable, Status
+    from pyshell.protocol import MimeData, Remakeable, Status
 
 RUNGS = {
     "nothing": "Nothing is running.",
@@ -54,6 +54,9 @@ class Stage(Protocol):
 
     def open_pager(self, path: Path) -> str:
         """Show a file in the person's pager; why not, or nothing."""
+
+    def view(self, data: MimeData) -> str:
+        """Show a picture on the whole screen; why not, or nothing."""
 
     def attach(self, name: str) -> None:
         """End this console; the next one is on another session."""

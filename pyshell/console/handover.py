@@ -20,9 +20,10 @@ from pyshell import protocol
 from pyshell.console.farewell import printed
 from pyshell.console.frames import Frames
 from pyshell.console.model import Model
+from pyshell.console.outside import put
 from pyshell.console.theme import Colors
 
-STDIN, STDOUT = 0, 1
+STDIN = 0
 CHUNK = 65536
 TIMES = 3
 """So many times in a row the key that ends typing to a program takes the terminal back from it."""
@@ -98,12 +99,7 @@ class Handover:
         """What the program writes."""
         if (entered := text.rfind("\x1b[?1049h")) != (left := text.rfind("\x1b[?1049l")):
             self._on_screen = entered > left
-        data = text.encode("utf-8", "replace")
-        while data:
-            try:
-                data = data[os.write(STDOUT, data) :]
-            except BlockingIOError:
-                select.select([], [STDOUT], [])
+        put(text)
 
     def end(self, *, is_leaving: bool = False) -> None:
         """Take it back, whatever the program has left it like."""

@@ -188,15 +188,17 @@ def _display(model: Model, event: protocol.Event, body: protocol.Display) -> Mod
 def _picture(model: Model, data: protocol.MimeData, cell: int | None) -> Model:
     view, label = model.view, displays.label(data)
     found = drawing.fit(data, view.columns, view.rows * 2 // 3, cell) if view.images else None
-    if found is None:
-        return _write(model, "result", [label], cell)
     model = _end_output(model)
-    newest, room = {model.log.end: found}, MAX_PICTURES - len(data.data)
+    # What is only named can be looked at elsewhere.
+    kept = found or drawing.Picture(data, 0, 0, cell)
+    newest, room = {model.log.end: kept}, MAX_PICTURES - len(data.data)
     for start, picture in reversed(list(model.pictures.items())):
         room -= len(picture.data.data)
         if room < 0:
             break
         newest = {start: picture, **newest}
+    if found is None:
+        return _write(model, "result", [label], cell)._replace(pictures=MappingProxyType(newest))
     lines = [Line("picture", "" if row else label, cell, row) for row in range(found.rows)]
     return model._replace(log=model.log.extend(lines), pictures=MappingProxyType(newest))
 

@@ -9,6 +9,7 @@ import base64
 import binascii
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from typing import Any
 from pyshell.console.frames import Frames
 from pyshell.protocol import MimeData
 
+STDOUT = 1
 VIEWERS = ("xdg-open", "open")
 _NO_TERMINAL: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
 PAGERS = ("less -R", "more")
@@ -90,6 +92,16 @@ def edited(loop: Frames, text: str, command: str) -> tuple[str, str]:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
+
+
+def put(text: str) -> None:
+    """Write to the terminal that urwid has let go of, also when it takes nothing for a while."""
+    data = text.encode("utf-8", "replace")
+    while data:
+        try:
+            data = data[os.write(STDOUT, data) :]
+        except BlockingIOError:
+            select.select([], [STDOUT], [])
 
 
 def clipboard(text: str) -> str:

@@ -18,6 +18,7 @@ from urwid.canvas import Canvas
 from urwid.display import escape
 
 from pyshell.console.display import Display
+from pyshell.console.theme import Attribute
 
 MAX_ROWS = 16
 """If more have changed it is not a key that did it, and comparing would cost more than it saves."""
@@ -46,6 +47,10 @@ class Painter(Display):
         """Send something, after which the cursor may be anywhere."""
         self._shown_at = None
         super().write(data)
+
+    def look(self, attribute: Attribute) -> str:
+        """The sequence that makes a look."""
+        return str(self._attr_to_escape(attribute))
 
     def draw_screen(self, size: tuple[int, int], canvas: Canvas) -> None:
         """Draw what has changed."""

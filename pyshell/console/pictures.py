@@ -62,16 +62,27 @@ def fit(data: MimeData, columns: int, rows: int, cell: int | None) -> Picture | 
 def draw(picture: Picture) -> list[list[Half]] | None:
     """The colours of all cells by row; None if this kind of PNG is not known here, or it is broken."""
     try:
-        rows = list(_pixels(base64.b64decode(picture.data.data), picture.columns, picture.rows * 2))
-    except (binascii.Error, zlib.error, struct.error, ValueError, IndexError):
-        return None
-    if len(rows) != picture.rows * 2:
+        rows = list(pixels(picture.data, picture.columns, picture.rows * 2))
+    except ValueError:
         return None
     return [list(zip(upper, lower, strict=True)) for upper, lower in zip(rows[::2], rows[1::2], strict=True)]
 
 
+def pixels(data: MimeData, columns: int, rows: int) -> Iterator[list[Color]]:
+    """The picture scaled to that size, row by row; ValueError if this kind of PNG is not known, or it is broken."""
+    count = 0
+    try:
+        for row in _pixels(base64.b64decode(data.data), columns, rows):
+            count += 1
+            yield row
+    except (binascii.Error, zlib.error, struct.error, IndexError) as error:
+        raise ValueError(str(error)) from error
+    if count != rows:
+        raise ValueError("it ends too early")
+
+
 def _pixels(png: bytes, columns: int, rows: int) -> Iterator[list[Color]]:
-    """The picture scaled to that size: each pixel the mean of those that it stands for."""
+    """Each pixel is the mean of those that it stands for."""
     width, height, depth, kind, _, _, interlaced = struct.unpack(">IIBBBBB", png[16:29])
     if depth != 8 or kind not in CHANNELS or interlaced:
         raise ValueError("a kind of PNG that is seldom")
@@ -85,7 +96,7 @@ def _pixels(png: bytes, columns: int, rows: int) -> Iterator[list[Color]]:
     for at, line in enumerate(lines, 1):
         taken.append(_scaled(_rgb(line, kind, palette, transparent), x_edges))
         if at >= height * (y + 1) // rows:
-            merged = [_mean(column) for column in zip(*taken, strict=True)]
+            merged = taken[0] if len(taken) == 1 else [_mean(column) for column in zip(*taken, strict=True)]
             while y < rows and at >= height * (y + 1) // rows:
                 yield merged
                 y += 1
@@ -164,6 +175,8 @@ def _on_white(values: bytes, alpha: bytes) -> bytes:
 
 def _scaled(line: tuple[bytes, bytes, bytes], edges: Sequence[int]) -> list[Color]:
     red, green, blue = line
+    if len(edges) == len(red) + 1:
+        return list(zip(red, green, blue, strict=True))
     return [
         (sum(red[a:b]) // (b - a), sum(green[a:b]) // (b - a), sum(blue[a:b]) // (b - a))
         for a, b in zip(edges, edges[1:], strict=False)
@@ -172,7 +185,5 @@ def _scaled(line: tuple[bytes, bytes, bytes], edges: Sequence[int]) -> list[Colo
 
 def _mean(colors: Sequence[Color]) -> Color:
     count = len(colors)
-    if count == 1:
-        return colors[0]
     red, green, blue = zip(*colors, strict=True)
     return sum(red) // count, sum(green) // count, sum(blue) // count

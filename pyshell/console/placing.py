@@ -109,6 +109,11 @@ class Placed:
         self._numbers: OrderedDict[int, int] = OrderedDict()
         """Of what the terminal knows, by the line in which it begins."""
 
+    @property
+    def way(self) -> Way:
+        """How the terminal takes pictures, as far as that is known."""
+        return self._way or ""
+
     def row(self, start: int, picture: Picture, at: int) -> Row | None:
         """A row of the picture that begins in line `start`; None while it is not there."""
         if self._way is None:

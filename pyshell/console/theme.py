@@ -107,6 +107,15 @@ def palette(theme: str) -> list[tuple[str, str, str, str, str, str]]:
     return entries
 
 
+def at_most(count: int) -> Colors:
+    """As many colours as urwid knows how to use of so many."""
+    known: Colors
+    for known in (16777216, 256, 88, 16):
+        if count >= known:
+            return known
+    return 1
+
+
 _BASIC = (
     "black", "dark red", "dark green", "brown", "dark blue", "dark magenta", "dark cyan", "light gray",
     "dark gray", "light red", "light green", "yellow", "light blue", "light magenta", "light cyan", "white",

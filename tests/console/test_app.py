@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -16,14 +16,14 @@ import pytest
 
 from pyshell.console.theme import THEMES
 from tests.console import monkey
-from tests.terminal import Terminal
+from tests.terminal import ANSWERS, Terminal
 
 pytestmark = pytest.mark.scenario
 SCRIPT = Path(__file__).with_name("scripted.py")
 
 
-def start(*arguments: str, size: tuple[int, int] = (80, 24)) -> Terminal:
-    terminal = Terminal([sys.executable, str(SCRIPT), *arguments], size=size)
+def start(*arguments: str, size: tuple[int, int] = (80, 24), answers: Mapping[bytes, bytes] = ANSWERS) -> Terminal:
+    terminal = Terminal([sys.executable, str(SCRIPT), *arguments], size=size, answers=answers)
     terminal.wait_screen(r"idle · In \[1\]" if size[0] >= 60 and size[1] > 3 else r"\[1\]:|^>")
     return terminal
 
