@@ -22,6 +22,7 @@ from pyshell.errors import CallTimeout, SessionNotFound, UsageError
 
 if TYPE_CHECKING:
     from pyshell.client import Session
+    from pyshell.protocol import Status
 
 
 def parser(command: str, description: str) -> argparse.ArgumentParser:
@@ -110,6 +111,14 @@ def short(directory: str) -> str:
     """As shells show it: `~` for the person's own."""
     home = str(Path.home())
     return f"~{directory[len(home) :]}" if directory == home or directory.startswith(f"{home}/") else directory
+
+
+def what_runs(status: Status) -> str:
+    """`In[7] runs`, or which cells do in the background; nothing if none does."""
+    if status.cell is not None:
+        return f"In[{status.cell}] runs"
+    cells = ", ".join([f"In[{cell}]" for cell in status.background])
+    return cells and f"{cells} {'runs' if len(status.background) == 1 else 'run'} in the background"
 
 
 def agreed(question: str) -> bool:

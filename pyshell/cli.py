@@ -151,8 +151,8 @@ def _kill(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         with starting.connect(check_name(options.name), client=choosing.client_name()) as session:
-            cell = session.status().cell
-            if cell is not None and not options.force and not choosing.confirmed(f"In[{cell}] runs. End it?"):
+            runs = choosing.what_runs(session.status())
+            if runs and not options.force and not choosing.confirmed(f"{runs}. End it?"):
                 return 1
             session.kill()
     except VersionMismatch as exc:

@@ -18,6 +18,9 @@ from pyshell.frozen import dataclass
 CALL = "__command__"
 """What a rewritten line calls: with `%`, `!`, `=!`, `?` or `%%`, then the text; `%%` has the cell's body, too."""
 
+BEHIND = ";;"
+"""At the end of a cell: run it in the background."""
+
 _BEGIN = re.compile(r"(\s*)(?:(%)(%?[^\W\d].*)|(!!?)(.*\S.*)|(\?\??)\s*(.*))\Z", re.DOTALL)
 _HELP = re.compile(r"(\s*)(%{0,2}(?:\*|[^\W\d%])(?:[\w.*]|\[[\w'\"]+\])*)\s*(\?\??)\s*\Z")
 _CELL = re.compile(r"\s*%%(?!%)([^\W\d]\w*|!)[ \t]*(.*)\Z")
@@ -54,6 +57,8 @@ def rewrite(code: str) -> Rewritten | None:
     if whole is not None:
         number, name, arguments, body = whole
         return Rewritten("\n" * (number - 1) + _call("%%", f"{name} {arguments}".rstrip(), body), frozenset({number}))
+    if code.rstrip().endswith(BEHIND):
+        return Rewritten(_call("%%", "bg ;;", code.rstrip().removesuffix(BEHIND)), frozenset({1}))
     changed: set[int] = set()
     at = 0
     while at < len(lines):

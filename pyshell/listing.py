@@ -82,6 +82,7 @@ def _row(glance: Glance, now: float) -> Sequence[str]:
         since = f" {elapsed(now - glance.since)}" if glance.cell == status.cell else ""
         state = f"{'asks in' if status.waiting_for_input else 'runs'} In[{status.cell}]{since}"
     waiting = f", {len(status.queued)} {'held' if status.held else 'wait'}" if status.queued else ""
+    waiting += f", {len(status.background)} in background" if status.background else ""
     others, runs = str(max(0, status.clients - 1)), python(status.python, status.executable)
     return (glance.name, state + waiting, _memory(status.pid), others, runs, *shown[1:])
 

@@ -18,7 +18,7 @@ from pyshell.codec import to_json as to_json
 from pyshell.codec import to_wire as to_wire
 from pyshell.frozen import dataclass
 
-VERSION = 3
+VERSION = 4
 """Raised whenever a message changes; both sides must agree."""
 
 State = Literal["starting", "idle", "busy", "restarting", "dead", "stopped"]
@@ -366,6 +366,13 @@ class NeverReplayed(Message):
 
 
 @message
+class Background(Message):
+    """Which cells run in the background from here on. They have finished; what they show comes under their numbers."""
+
+    cells: tuple[int, ...]
+
+
+@message
 class Leave(Message):
     """The cell called exit(): the console that ran it leaves, and the session goes on."""
 
@@ -373,7 +380,7 @@ class Leave(Message):
 EventBody = Union[
     Queued, Started, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, Saved,
     SaveFailed, Died, Restored, CheckedOut, Loaded, CheckoutFailed, StateChanged, Held, Released, Reordered, Stack,
-    Notice, TerminalUsed, Draft, Leave, Remakeable, NeverReplayed,
+    Notice, TerminalUsed, Draft, Leave, Remakeable, NeverReplayed, Background,
 ]  # fmt: skip
 
 
@@ -514,6 +521,8 @@ class Status(Message):
     waiting_for_input: InputRequest | None
     started: float
     last_event: int
+    background: tuple[int, ...] = ()
+    """Cells that run in the background, beside the running one."""
 
 
 @message
@@ -1086,6 +1095,11 @@ class Asked(Message):
 
 
 @message
+class AskedForQueue(Message):
+    """A cell wants its host to say which cells wait."""
+
+
+@message
 class Ready(Message):
     """The worker can run cells."""
 
@@ -1156,7 +1170,7 @@ class Outlines(Message):
 ReportBody = Union[
     Ready, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, CheckpointStarted,
     SaveFailed, Verified, Restored, CheckedOut, Loaded, CheckoutFailed, Notice, Outlines, Draft, Leave, Asked,
-    Remakeable, NeverReplayed,
+    Remakeable, NeverReplayed, Background, AskedForQueue,
 ]  # fmt: skip
 
 

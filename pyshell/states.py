@@ -62,8 +62,8 @@ def _restart(arguments: list[str]) -> int:
     parser.add_argument("-f", dest="force", action="store_true", help="do not ask when a cell runs")
     options = parser.parse_args(arguments)
     with choosing.at_work(check_name(options.name)) as session:
-        cell = session.status().cell
-        if cell is not None and not options.force and not choosing.confirmed(f"In[{cell}] runs. Interrupt it?"):
+        runs = choosing.what_runs(session.status())
+        if runs and not options.force and not choosing.confirmed(f"{runs}. Interrupt it?"):
             return 1
         session.restart(options.fresh, options.python)
         session.wait_up()

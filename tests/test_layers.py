@@ -60,7 +60,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "starting": {"interpreters", "timeline", "client", "transport", "protocol", "paths", "config", "errors"},
     "aio": {"gathering", "lanes", "starting", "client", "protocol", "errors"},
-    "choosing": {"starting", "client", "drawing", "errors"},
+    "choosing": {"starting", "client", "drawing", "protocol", "errors"},
     "listing": {"interpreters", "choosing", "drawing", "memory", "starting", "protocol", "errors"},
     "replaying": {"client", "protocol", "errors"},
     "documents": {"protocol", "errors"},

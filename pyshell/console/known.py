@@ -92,6 +92,8 @@ class Model(NamedTuple):
     unsaved: tuple[protocol.Unsaved, ...] = ()
     saving: bool = False
     save_failure: str = ""
+    background: tuple[int, ...] = ()
+    """Cells that run beside the running one."""
     offered: protocol.Remakeable | None = None
     """Cells that could run again, until any has run since."""
     death: protocol.ExitInfo | None = None

@@ -146,6 +146,8 @@ def _output(model: Model, event: protocol.Event, body: protocol.Output) -> Model
         return model
     if event.cell != model.tail_cell:
         model = _end_output(model)._replace(tail_cell=event.cell)
+    if model.tail.is_empty and _is_between(model, event.cell):
+        model = _write(model, "notice", [f"— In [{event.cell}] —"])
     if model.output_start is None:
         model = model._replace(output_start=model.log.end)
     above = []
@@ -158,6 +160,14 @@ def _output(model: Model, event: protocol.Event, body: protocol.Output) -> Model
     fed = output.feed(model.tail, body.text, above[::-1])
     log = model.log.without_last(fed.taken) if fed.taken else model.log
     return model._replace(log=log.extend([Line("output", text, event.cell) for text in fed.lines]), tail=fed.tail)
+
+
+def _is_between(model: Model, cell: int | None) -> bool:
+    """Whether lines of another cell stand last: one of both runs in the background."""
+    if cell is None or not (model.background or cell != model.running):
+        return False
+    last = next(model.log.backwards(), None)
+    return last is not None and last.cell is not None and last.cell != cell
 
 
 def _result(model: Model, event: protocol.Event, body: protocol.Result) -> Model:
@@ -320,6 +330,10 @@ def _remakeable(model: Model, _: protocol.Event, body: protocol.Remakeable) -> M
     return model if model.running is not None else model._replace(offered=body)
 
 
+def _background(model: Model, _: protocol.Event, body: protocol.Background) -> Model:
+    return model._replace(background=body.cells)
+
+
 def _silent(
     model: Model, _: protocol.Event, __: protocol.Draft | protocol.Leave | protocol.NeverReplayed | protocol.Evaluated
 ) -> Model:
@@ -360,6 +374,7 @@ _FOLDS: dict[type, Callable[[Model, protocol.Event, Any], Model]] = {
     protocol.Leave: _silent,
     protocol.Remakeable: _remakeable,
     protocol.NeverReplayed: _silent,
+    protocol.Background: _background,
 }
 
 

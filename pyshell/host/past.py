@@ -14,7 +14,7 @@ from pyshell.errors import StoreError
 from pyshell.host.checkpoints import Checkpoints
 from pyshell.host.journal import Journal
 from pyshell.host.process import WorkerProcess
-from pyshell.protocol import ExitInfo, NeverReplayed, QueuedCell, RunCell
+from pyshell.protocol import Error, ErrorInfo, ExitInfo, NeverReplayed, QueuedCell, RunCell
 from pyshell.store import Manifest
 
 HISTORY_CELLS = 1000
@@ -71,6 +71,11 @@ def ended_together(cell: int) -> ExitInfo:
     """What is known of the end of a worker that a dead host left, and that had not ended its cell."""
     reason = "The host and the worker ended together: both were killed, or the machine went down."
     return ExitInfo(reason, None, None, False, 0, "", cell)
+
+
+def not_started(reason: str) -> Error:
+    """What cells end with that no worker can run."""
+    return Error(ErrorInfo("WorkerStartFailed", reason, f"WorkerStartFailed: {reason}\n"), False)
 
 
 def note_death(journal: Journal, worker: WorkerProcess) -> None:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pyshell.errors import StoreFull, WorkerBusy
 from pyshell.host import again
 from pyshell.host.admission import check_room, check_state, find_waiting, kept, listed, placed, reason_to_stay, reorder
+from pyshell.host.background import Behind
 from pyshell.host.birth import Newborn, Place
 from pyshell.host.checkpoints import Checkpoints, Verdict, unsaved_of
 from pyshell.host.journal import Journal
@@ -21,21 +22,18 @@ from pyshell.host.ledger import Ledger
 from pyshell.host.lifecycle import next_state
 from pyshell.host.loop import Loop
 from pyshell.host.ordering import Shown, output_of
-from pyshell.host.past import acquit, ended_together, left_over, mark
+from pyshell.host.past import acquit, ended_together, left_over, mark, not_started
 from pyshell.host.succession import Succession
 from pyshell.host.summary import Summary
 from pyshell.host.terminal import Terminal
-from pyshell.host.travel import Travel, ended_unsaved
+from pyshell.host.travel import ARRIVALS, Arrival, Travel, ended_unsaved
 from pyshell.protocol import (
     Asked,
+    AskedForQueue,
     CellStatus,
-    CheckedOut,
     Checkout,
-    CheckoutFailed,
     CheckpointStarted,
     Died,
-    Error,
-    ErrorInfo,
     EventBody,
     Execute,
     ExitInfo,
@@ -44,7 +42,6 @@ from pyshell.protocol import (
     InputDone,
     InputRequest,
     InterruptReply,
-    Loaded,
     LoadNames,
     NeverReplayed,
     Notice,
@@ -100,15 +97,13 @@ class Supervisor:
         self.clients: Counter[int] = Counter()
         """How many connections each process has, by its number."""
         self.summary = Summary()
+        self._behind = Behind(journal)
         self.succession = Succession(place, loop, journal, checkpoints, self)
         self.travel = Travel(loop, journal, checkpoints, self.succession, self)
         self._ladder = Ladder(loop, self.succession, lambda: self._running, lambda text, c: self._emit(Stack(text), c))
 
     def begin(self, first: Newborn | None = None) -> None:
-        """Go on where the journal ends: cells that did not run wait, held; one that ran has died.
-
-        `first` is a worker that is already on its way.
-        """
+        """Go on where the journal ends: what waited is held, what ran has died. `first` is a worker on its way."""
         head = self._checkpoints.head()
         self._saved = Verdict(head.name, head.cell, head, None) if head else None
         self._ledger = Ledger(ended_unsaved(self._journal, head), (head.sequence, head.cell) if head else None)
@@ -224,6 +219,7 @@ class Supervisor:
             checkpoint=saved.sequence if saved else None, saved_cell=saved.ended if saved else None,
             verified_cell=self._verified_cell, unsaved=unsaved_of(saved) if saved else (),
             waiting_for_input=self._request, started=self._begun, last_event=self._journal.newest,
+            background=self._behind.cells,
         )  # fmt: skip
 
     # --- what the succession tells ----------------------------------------------------------------------
@@ -240,19 +236,21 @@ class Supervisor:
 
     def on_report(self, report: Report) -> None:
         body = report.body
+        if self._behind.took(report, self._running, self.succession.epoch, self._queue):
+            return
         if isinstance(body, Finished):
             self._on_finished(body)
         elif isinstance(body, CheckpointStarted):
             self.succession.watch_child(body.pid, body.proposal)
         elif isinstance(body, Verified):
             self._verified_cell = body.cell
-        elif isinstance(body, (CheckedOut, Loaded, CheckoutFailed)):
+        elif isinstance(body, ARRIVALS):
             self.travel.arrived(body)
         elif isinstance(body, Outlines):
             self.summary.apply(body)
         elif isinstance(body, Asked):
             self._asked = body
-        elif not isinstance(body, (Ready, Restored)):
+        elif not isinstance(body, (Ready, Restored, AskedForQueue)):
             if isinstance(body, (InputRequest, InputDone)):
                 self._request = body if isinstance(body, InputRequest) else None
             elif isinstance(body, NeverReplayed):
@@ -297,7 +295,7 @@ class Supervisor:
         self._saved = Verdict(manifest.name, manifest.cell, manifest, None)
         self._ledger = Ledger((), (manifest.sequence, manifest.cell))
 
-    def on_arrival(self, arrival: CheckedOut | Loaded | CheckoutFailed, client: str) -> None:
+    def on_arrival(self, arrival: Arrival, client: str) -> None:
         self._journal.append(arrival, epoch=self.succession.epoch, cell=None, client=client)
         if self._state == "busy":
             self._change("finished")
@@ -312,6 +310,7 @@ class Supervisor:
         cell, self._running = self._running, None
         self._request = self._verified_cell = self._asked = None
         self.travel.worker_died(self.succession.last_crumb)
+        self._behind.lost(self.succession.epoch)
         if info is not None:
             reason = self._killed_for or info.reason
             self._emit(Died(replace(info, reason=reason, cell=cell.cell if cell else None)), cell)
@@ -358,7 +357,7 @@ class Supervisor:
         self.travel.worker_is_back()
         if not self._held:  # whoever submitted these waits for them; a held queue waits for a person
             for cell in self._queue:
-                self._emit(Error(ErrorInfo("WorkerStartFailed", reason, f"WorkerStartFailed: {reason}\n"), False), cell)
+                self._emit(not_started(reason), cell)
                 self._finish(cell, "aborted", 0.0)
             self._queue.clear()
 

@@ -25,6 +25,7 @@ from pyshell.store import Manifest
 
 Request = Union[Checkout, LoadNames]
 Arrival = Union[CheckedOut, Loaded, CheckoutFailed]
+ARRIVALS = (CheckedOut, Loaded, CheckoutFailed)
 
 ENDED = "the worker ended before it was done; the state is the one from before"
 FATAL = 2

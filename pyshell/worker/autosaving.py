@@ -48,7 +48,8 @@ class Autosaving:
     """Owner: the main thread."""
 
     def __init__(self, interrupts: Interrupts, variables: dict[str, Any], save: Save) -> None:
-        self._seconds = self._interval = 0.0
+        self.seconds = self._interval = 0.0
+        """Between two saves, as the person wants it."""
         self._interrupts = interrupts
         self.variables = variables
         self._save = save
@@ -73,7 +74,7 @@ class Autosaving:
         """Begin to look at the clock. `seconds` lie between two saves; 0: there are none."""
         global current  # loops find it here: they are called by the user's code
         current = self
-        self._seconds = self._interval = seconds
+        self.seconds = self._interval = seconds
         if seconds > 0:
             signal.signal(signal.SIGURG, self._handler)
             threading.Thread(target=self._watch, name="pyshell-autosave", daemon=True).start()
@@ -138,7 +139,7 @@ class Autosaving:
         if seconds is None:
             return
         self.is_due, self._since = False, time.monotonic()
-        self._interval = max(self._seconds, PAUSE_SHARE * (self._since - started), WORK_SHARE * seconds)
+        self._interval = max(self.seconds, PAUSE_SHARE * (self._since - started), WORK_SHARE * seconds)
 
 
 current: Autosaving | None = None

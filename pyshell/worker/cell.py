@@ -108,6 +108,15 @@ class CellRunner:
             return NOTHING if _is_silenced(code, last) else value
         return NOTHING
 
+    def compiled(self, tree: ast.Module, filename: str) -> tuple[CodeType, CodeType | None]:
+        """The statements for another thread, and the last expression; from here on anything may be touched."""
+        self.named = None
+        last = tree.body[-1] if tree.body else None
+        if not isinstance(last, ast.Expr):
+            return self._compile(tree, filename, "exec"), None
+        tree.body.pop()
+        return self._compile(tree, filename, "exec"), self._compile(ast.Expression(last.value), filename, "eval")
+
     def note(self, code: CodeType | None) -> None:
         """Something else runs with the cell, which can touch what it names; None: anything."""
         self.named = None if code is None or self.named is None else self.named | names_in(code)

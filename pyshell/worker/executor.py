@@ -10,13 +10,10 @@ import os
 import queue
 import sys
 import time
-from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyshell.frozen import dataclass
-from pyshell.inbox import Inbox
 from pyshell.protocol import (
     CellStatus,
     ClearOutput,
@@ -28,7 +25,6 @@ from pyshell.protocol import (
     GoTo,
     Interrupted,
     Leave,
-    Message,
     Notice,
     Prepare,
     Ready,
@@ -51,6 +47,7 @@ from pyshell.worker.saving import Saving
 from pyshell.worker.sender import Sender
 from pyshell.worker.streams import TerminalOutput
 from pyshell.worker.summing import Summing
+from pyshell.worker.tasks import Stop, Task, Tasks, Touched
 from pyshell.worker.telling import Reaped
 
 if TYPE_CHECKING:
@@ -66,43 +63,6 @@ SETTLE_SECONDS = 0.25
 """How long a cell waits at most so that what the cells before it did can be saved: it may end the worker."""
 LABEL_SECONDS = 60.0
 """The same where that has been given a label: it would be the label of another state."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """The host is gone: finish what is queued, save, and end."""
-
-
-Task = Message | Reaped | Stop
-"""What the host asks for, and what the worker's own threads do."""
-
-
-class Tasks:
-    """What waits for the main thread, in the order in which it came. Any thread may `put`."""
-
-    def __init__(self) -> None:
-        self._arrived: Inbox[Task] = Inbox()
-        self._passed: deque[Task] = deque()
-        """What came before something that was more urgent."""
-
-    def __bool__(self) -> bool:
-        return bool(self._passed) or bool(self._arrived)
-
-    def put(self, task: Task) -> None:
-        self._arrived.put(task)
-
-    def take(self, seconds: float | None = None) -> Task:
-        """The next; queue.Empty if none comes in time."""
-        return self._passed.popleft() if self._passed else self._arrived.take(seconds)
-
-    def take_first(self, kinds: tuple[type[Task], ...], seconds: float) -> Task:
-        """The next of these kinds, ahead of all others; queue.Empty if none comes in time."""
-        deadline = time.monotonic() + seconds
-        while True:
-            task = self._arrived.take(max(0.0, deadline - time.monotonic()))
-            if isinstance(task, kinds):
-                return task
-            self._passed.append(task)
 
 
 class Executor:
@@ -157,6 +117,8 @@ class Executor:
         self._outside.begin()
         while not isinstance(task := self._next_task(saving), Stop):
             self._serve(task, saving)
+        if self._shell is not None and self._shell.background.finish():
+            saving.save_after(self._namespace.newest, None)
         saving.finish()
 
     def _next_task(self, saving: Saving) -> Task:
@@ -196,6 +158,9 @@ class Executor:
         elif isinstance(task, (GoTo, Fetch)):
             saving.travel(task)
             self._summing.wake(None)
+        elif isinstance(task, Touched):
+            task.is_served = True
+            saving.save_after(self._namespace.newest, None)
         elif isinstance(task, Settled):
             saving.settle(task)
         elif isinstance(task, Reaped):
@@ -226,6 +191,8 @@ class Executor:
             self._namespace.effects[task.cell] = effects
         self._sender.report(Finished(status, seconds, changes, effects), task.cell, self._fence())
         self._cell = None
+        if self._shell is not None:
+            self._shell.background.go()
 
     def _save_midway(self, midway: Midway) -> float | None:
         """Save while the cell runs; see autosaving.Save."""
@@ -281,7 +248,7 @@ class Executor:
             around = Surroundings(
                 self._namespace, self._runner, self._saving.store, self.submit,
                 lambda body: self._sender.report(body, self._cell, self._fence()), self._saving.journeys.borrow,
-                self._interrupts,
+                self._interrupts, self._sender.report,
             )  # fmt: skip
             self._shell = Shell(around)
         return self._shell.run(sys._getframe(1), *words)

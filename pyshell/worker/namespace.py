@@ -48,6 +48,11 @@ class Namespace:
         self.lost: dict[str, int | None] = {}
         """Names that did not come back when a state was restored last, and the cells that had made them."""
 
+    @property
+    def newest(self) -> int:
+        """The number of the newest cell."""
+        return len(self.inputs) - 1
+
     def remember_source(self, cell: RunCell) -> None:
         """Make the source known to `In`, to tracebacks and to `inspect.getsource`."""
         if len(self.inputs) <= cell.cell:

@@ -23,7 +23,7 @@ from pyshell import handshake, transport
 from pyshell.blackbox import BlackBox
 from pyshell.protocol import REPORT_OPERATIONS, WORKER_OPERATIONS, ReportBody
 from pyshell.worker import class_files, plotting, spawning, streams
-from pyshell.worker.executor import Executor, Stop
+from pyshell.worker.executor import Executor
 from pyshell.worker.hurrying import SWITCH_INTERVAL
 from pyshell.worker.interrupts import Interrupts
 from pyshell.worker.limits import Limits
@@ -32,6 +32,7 @@ from pyshell.worker.saving import Saving
 from pyshell.worker.sender import Sender
 from pyshell.worker.service import WorkerService
 from pyshell.worker.surroundings import Borrow, Surroundings
+from pyshell.worker.tasks import Stop
 
 
 def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow) -> None:

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyshell.blackbox import BlackBox
-from pyshell.protocol import InputDone, InputRequest, Output, ReportBody
+from pyshell.protocol import InputDone, InputRequest, Output, ReportBody, Stream
 from pyshell.worker.interrupts import Interrupts
 
 BURST_SECONDS = 0.01
@@ -47,6 +47,9 @@ _write = os.write
 
 Announce = Callable[..., None]
 """Takes a report's body, and a fence that it follows."""
+
+elsewhere: dict[int, Callable[[Stream, bytes], None]] = {}
+"""Threads whose output does not go to the terminal, by their numbers; no bytes at all: what is there goes out now."""
 
 
 class TerminalOutput(io.BufferedIOBase):
@@ -79,6 +82,9 @@ class TerminalOutput(io.BufferedIOBase):
     def write(self, data: Any, /) -> int:
         # Twice for every print: what is not needed in a burst is not done in a burst.
         raw = data if type(data) is bytes else memoryview(data).tobytes()
+        if elsewhere and (take := elsewhere.get(threading.get_ident())) is not None:
+            take("stdout", raw)
+            return len(raw)
         with self._lock:
             if self._is_child:
                 self._write_as_child(raw)
@@ -109,6 +115,8 @@ class TerminalOutput(io.BufferedIOBase):
             self.flush()
 
     def flush(self) -> None:
+        if elsewhere and (take := elsewhere.get(threading.get_ident())) is not None:
+            take("stdout", b"")
         if self._is_child:
             line, self._childs_line = self._childs_line, b""
             self._write_all(line)
@@ -215,6 +223,9 @@ class TerminalError(io.BufferedIOBase):
 
     def write(self, data: Any, /) -> int:
         raw = memoryview(data).tobytes()
+        if elsewhere and (take := elsewhere.get(threading.get_ident())) is not None:
+            take("stderr", raw)
+            return len(raw)
         self._output.flush()
         rest = _ERROR[0] + raw + _ERROR[1] if self._output.is_terminal(2) else raw
         try:
@@ -243,6 +254,7 @@ class TerminalInput(io.FileIO):
         self._announce = announce
 
     def readinto(self, buffer: Any, /) -> int:
+        _check_in_front()
         if select.select([0], [], [], 0)[0]:
             return super().readinto(buffer) or 0
         self._announce(InputRequest("", False))
@@ -280,6 +292,12 @@ def install(box: BlackBox, announce: Announce, interrupts: Interrupts) -> Termin
     return output
 
 
+def _check_in_front() -> None:
+    """A cell in the background would take the line that is typed for another."""
+    if threading.get_ident() in elsewhere:
+        raise EOFError("a cell in the background cannot ask for input; run it without ;;")
+
+
 def _told(output: TerminalOutput, announce: Announce, body: ReportBody) -> None:
     """A question comes after what was printed before it: clients show its prompt in their own way."""
     announce(body, output.fence() if isinstance(body, InputRequest) else 0)
@@ -287,6 +305,7 @@ def _told(output: TerminalOutput, announce: Announce, body: ReportBody) -> None:
 
 def _announced(ask: Any, password: bool, announce: Announce) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
+        _check_in_front()
         prompt = args[0] if args else kwargs.get("prompt", "")
         with contextlib.suppress(AttributeError, ValueError):  # no stdout, or a closed one: `ask` says it better
             sys.stdout.flush()

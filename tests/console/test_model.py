@@ -239,3 +239,17 @@ def test_the_model_knows_nothing_of_the_screen() -> None:
         f"import sys, pyshell.console.model, pyshell.console.editor, {panels}; print('urwid.canvas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_a_cell_in_the_background_has_blocks_of_its_own() -> None:
+    model = fold(
+        [*cell(1, "f() ;;"), (None, p.Background((1,))), (1, p.Output("one\n")), *cell(2, "g()", p.Output("two\n"))]
+    )
+    model = fold([(1, p.Output("three\n")), (1, p.Output("four\n")), (3, p.Queued("h()")), (3, p.Started())], model)
+    model = fold(
+        [(1, p.Output("five\n")), (3, p.Output("six\n")), (1, p.Result("7", "int")), (None, p.Background(()))], model
+    )
+    expected = ["In [1]: f() ;;", "one", "", "In [2]: g()", "two", "— In [1] —", "three", "four", "", "In [3]: h()"]
+    assert shown(model)[: len(expected)] == expected
+    assert shown(model)[len(expected) :] == ["— In [1] —", "five", "— In [3] —", "six", "Out[1]: 7"]
+    assert model.background == ()

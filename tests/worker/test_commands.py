@@ -312,8 +312,8 @@ def test_a_traceback_shows_what_was_typed(session: Session) -> None:
     assert f'File "<In[{reply.cell}]>", line 4, in <module>\n    fail(x)' in reply.error.traceback
     reply = run(session, "!true\nx = = 3\n")
     assert reply.error is not None and "line 2" in reply.error.traceback and "During" not in reply.error.traceback
-    reply = run(session, "  !ls\n")
-    assert reply.error is not None and "    !ls" in reply.error.traceback and "__command__" not in reply.error.traceback
+    reply = run(session, "\t!ls\n")
+    assert reply.error is not None and "!ls" in reply.error.traceback and "__command__" not in reply.error.traceback
 
 
 def test_an_unknown_command_says_what_to_do(session: Session) -> None:

@@ -10,7 +10,7 @@ import queue
 import pytest
 
 from pyshell.protocol import Message, RunCell, Settled, TakeCheckpoint
-from pyshell.worker.executor import Tasks
+from pyshell.worker.tasks import Tasks
 
 
 def filled(*waiting: Message) -> Tasks:

@@ -6,6 +6,7 @@ Runs in: worker, on the thread that calls it; that is the main thread unless the
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -14,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from pyshell.errors import UsageError
 from pyshell.frozen import dataclass
-from pyshell.protocol import Message
 from pyshell.store import Store
+from pyshell.worker import streams
+from pyshell.worker.background import Background
 from pyshell.worker.cell import CellRunner
 from pyshell.worker.commands.call import Call
 from pyshell.worker.commands.table import COMMANDS, Command
 from pyshell.worker.namespace import Namespace
+from pyshell.worker.tasks import Task
 
 if TYPE_CHECKING:
     from pyshell.worker.commands.foreign import IPython
@@ -32,7 +35,7 @@ class Surroundings:
     namespace: Namespace
     runner: CellRunner
     store: Path
-    submit: Callable[[Message], None]
+    submit: Callable[[Task], None]
     """Gives the main thread a task for when the cell has ended."""
     report: Callable[[Any], None]
     """Tells the host something."""
@@ -40,6 +43,8 @@ class Surroundings:
     """Binds names from a checkpoint for a moment."""
     held: AbstractContextManager[None]
     """Holds Ctrl-C back while it is entered."""
+    tell: Callable[[Any, int], None]
+    """Tells the host something of a cell. Any thread."""
 
 
 class Shell:
@@ -52,9 +57,12 @@ class Shell:
         """After an exception, as `%pdb on` asks for."""
         self.ipython: IPython | None = None
         self.directories: list[str] = []
+        self.background = Background(around)
 
     def run(self, frame: FrameType, kind: str, text: str, body: str | None = None) -> Any:
         """What a rewritten line calls; `frame` is the line's."""
+        if threading.get_ident() in streams.elsewhere:
+            raise UsageError("commands and programs of ! run only in front; in the background use subprocess")
         if kind == "?":
             from pyshell.worker.commands.looking_up import help_on  # one file for each kind of command
 

@@ -86,6 +86,8 @@ _ALL = (
     _line("matplotlib", "choose where matplotlib draws", "drawing"),
     _line("debug", "look around where the last exception was raised, or step through a statement", "debugging"),
     _line("pdb", "open the debugger after every exception, or stop doing so", "debugging"),
+    _both("bg", "run something in the background, list or cancel what runs there", "behind"),
+    _line("queue", "the cells that wait, and those in the background", "behind"),
     _line("checkpoint", "save the state that this cell leaves, and give it a name", "states"),
     _line("undo", "take back what the last cell changed", "states"),
     _line("redo", "go on again after an undo", "states"),
