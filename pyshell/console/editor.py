@@ -28,7 +28,7 @@ from pyshell.console.pasting import cleaned
 from pyshell.console.searching import Search
 from pyshell.console.undoing import Steps
 from pyshell.errors import PyshellError
-from pyshell.protocol import InputRequest
+from pyshell.protocol import KEPT_OUT, InputRequest
 
 if TYPE_CHECKING:
     from pyshell.console.vi_keys import ViKeys
@@ -360,11 +360,11 @@ class Editor:
         self.code = Buffer()
         self._steps.clear()
         self._begin()
-        self.submitted.append(code)
+        told = KEPT_OUT if code[:1] == " " else code  # what its event will say
+        self.submitted.append(told)
 
         def refused(error: PyshellError) -> None:
-            if code in self.submitted:
-                self.submitted.remove(code)
+            self.arrived(told)
             self._desk.tell(f"The cell was not accepted: {error}")
             if not self.code.text:
                 self.code = filled(code)

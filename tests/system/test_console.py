@@ -82,6 +82,25 @@ def test_cells_values_and_names(terminal: Terminal) -> None:
     terminal.wait_screen(r"saved In \[5\]", WAIT)
 
 
+def test_a_cell_behind_a_space_is_run_and_forgotten(terminal: Terminal) -> None:
+    run(terminal, " secret = 41", "secret + 1", shows=r"^Out\[2\]: 42$")
+    assert "secret = 41" not in terminal.screen and "In [1]: # kept out of the history" in terminal.screen
+    terminal.send("\x1b[A\x1b[A")  # of what is gone through there is only the other one
+    terminal.wait_screen(r"^In \[3\]: secret \+ 1$", WAIT)
+
+
+def test_a_cell_in_the_background_leaves_the_prompt_free(terminal: Terminal, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    loop = f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    run(terminal, "import os, time", "def f():", loop, "", shows=r"In \[3\]")
+    run(terminal, "f(); 6 * 7 ;;", shows=r"^In\[3\] runs in the background")
+    terminal.wait_screen(r"1 in the background", WAIT)
+    run(terminal, "%queue", shows=r"^No cell waits")
+    gate.touch()
+    terminal.wait_screen(r"^In\[3\] has ended in the background", WAIT)
+    assert re.search(r"^Out\[3\]: 42$", terminal.screen, re.MULTILINE)
+
+
 def test_cells_typed_before_the_worker_is_ready_run_in_order() -> None:
     with console() as terminal:
         terminal.wait_screen(r"^In \[1\]:", WAIT)
