@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyshell
 from pyshell import choosing, opening, starting
-from pyshell.errors import PyshellError, SessionExists, SessionNotFound, UsageError, VersionMismatch
+from pyshell.errors import CheckpointNotFound, PyshellError, SessionExists, SessionNotFound, UsageError, VersionMismatch
 from pyshell.interpreters import discover, interpreter
 from pyshell.paths import check_name, name_for_directory
 
@@ -72,6 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if arguments and arguments[0] in COMMANDS:
             return COMMANDS[arguments[0]](arguments[1:])
         return _like_python(arguments)
+    except CheckpointNotFound as exc:
+        print(f'pyshell: {exc}; "pyshell log" lists the saved states', file=sys.stderr)
+        return 1
     except PyshellError as exc:
         print(f"pyshell: {exc}", file=sys.stderr)
         return 2 if isinstance(exc, UsageError) else 1

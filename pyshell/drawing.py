@@ -10,12 +10,14 @@ Runs in: clients (Python 3.11 and newer).
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from pyshell.protocol import Checkpoint
 
 HERE, THERE = "@", "*"
+_PLACE = re.compile(r"# %% (?:.*/)?([^/]+) \[[\w.-]+\]\Z")
 MAX_CHANGED = 5
 """Names that a line lists."""
 
@@ -106,7 +108,11 @@ def count(number: int, what: str) -> str:
 
 
 def first_line(code: str) -> str:
-    """Of a cell, with a sign that there are more."""
+    """Of a cell, with a sign that there are more. What says where the cell comes from is cut to the file's name."""
+    head, _, rest = code.partition("\n")
+    place = _PLACE.match(head)
+    if place is not None and rest.strip():
+        return f"{place[1]}  {first_line(rest)}"
     lines = [line for line in code.split("\n") if line.strip()]
     shown = "".join(character if character.isprintable() else " " for character in lines[0]) if lines else ""
     return shown + (" …" if len(lines) > 1 else "")

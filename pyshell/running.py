@@ -81,11 +81,26 @@ def run(order: Order, client: str, python: str | None = None) -> int:
     """Run it to its end; the exit status that the script would have. `python` is as in `main`."""
     script = order.script.absolute()
     statements = scripts.read_script(script, order.arguments)
+    limit_of(order, statements)  # before anything is started for it
     name = order.name or session_name(script)
     # A session of an earlier run keeps the interpreter that it has, whatever the directory has by now.
     with _reached(name, order.python or (None if starting.exists(name) else python), client) as session:
         session.wait_up()
         return _Run(session, order, statements, script).go()
+
+
+def limit_of(order: Order, statements: Sequence[Statement]) -> int:
+    """How many statements may be taken as done; UsageError if the one to begin with is none."""
+    line = order.restart
+    if line is None:
+        return len(statements)
+    before = [number for number, statement in enumerate(statements) if statement.line <= line]
+    if not before:
+        raise UsageError(f"{order.script} has no statement at line {line}")
+    last = statements[-1]
+    if line > last.line + last.source.count("\n"):
+        raise UsageError(f"{order.script} ends before line {line}")
+    return before[-1]
 
 
 def _reached(name: str, python: str | None, client: str) -> Session:
@@ -113,6 +128,7 @@ class _Run:
         self._order = order
         self._statements = statements
         self._script = script
+        self._limit = limit_of(order, statements)
         self._seen = 0
         self._streams = Streams()
         self._run = ""
@@ -167,7 +183,7 @@ class _Run:
         done = {statement.key: number for number, statement in enumerate(self._statements, 1)}
         if self._order.is_mended:
             return self._after_the_last(history, heads, done)
-        limit = self._limit()
+        limit = self._limit
         self._wait_saved(history)
         found: list[_Start] = []
         for checkpoint in reversed(self._session.checkpoints()):
@@ -183,16 +199,6 @@ class _Run:
             return self._begin_anew(True)
         # The one with most behind it; among those the newest.
         return self._go_to(max(found, key=lambda start: (start.number, not start.is_whole)), history)
-
-    def _limit(self) -> int:
-        """How many statements may be taken as done."""
-        line = self._order.restart
-        if line is None:
-            return len(self._statements)
-        before = [number for number, statement in enumerate(self._statements) if statement.line <= line]
-        if not before:
-            raise UsageError(f"{self._script} has no statement at line {line}")
-        return before[-1]
 
     def _begin_anew(self, has_state: bool) -> int:
         self._run = os.urandom(3).hex()

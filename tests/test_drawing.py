@@ -11,7 +11,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.drawing import cut, draw
+from pyshell.drawing import cut, draw, first_line
 from pyshell.protocol import Checkpoint
 
 NOW = time.mktime((2026, 11, 21, 18, 0, 0, 0, 0, -1))
@@ -74,3 +74,9 @@ def test_every_state_is_there_once_whatever_the_tree(parents: list[int]) -> None
 
 def test_long_lines_are_cut() -> None:
     assert cut(["short", "rather long"], 6) == ["short", "rathe…"]
+
+
+def test_a_cell_of_a_script_is_told_by_its_place_and_its_code() -> None:
+    code = "# %% /home/me/fit.py:12 [3f2a.9c1e44d0a1b2]\nfor n in range(3):\n    n\n"
+    assert first_line(code) == "fit.py:12  for n in range(3): …"
+    assert first_line("# %% one [of] mine\nx") == "# %% one [of] mine …"

@@ -312,7 +312,7 @@ class Console:
             self._send_size()
         elif isinstance(news, Lost):
             self._handover.end()
-            self.tell(f"{news.reason} Connecting again…", "failure")
+            self.tell(f"{news.reason.rstrip('.')}. Connecting again…", "failure")
         elif isinstance(news, Trouble):
             self.tell(str(news.error), "failure")
         elif isinstance(news, Interrupted):

@@ -155,7 +155,7 @@ class Linewise:
             self._name, self._client = news.name, news.client
             self._model = self._model._replace(view=self._model.view._replace(client=news.client))
         elif isinstance(news, Lost):
-            self._say(f"{news.reason} Connecting again…")
+            self._say(f"{news.reason.rstrip('.')}. Connecting again…")
         elif isinstance(news, Trouble):
             self._say(str(news.error))
         elif isinstance(news, Interrupted):

@@ -206,7 +206,7 @@ class Remote:
             except (PyshellError, OSError) as error:
                 if self._session is None or isinstance(error, SessionStopped):
                     return self.put(Ended(error))
-                self.put(Lost(str(error)))
+                self.put(Lost(str(error).partition(";")[0]))  # what follows is for who must do it
                 self._closed.wait(RETRY_SECONDS[min(tries, len(RETRY_SECONDS) - 1)])
                 tries += 1
                 continue
@@ -223,7 +223,7 @@ class Remote:
                 return self.put(Ended(None))
             except ConnectionLost as error:
                 self._connected.clear()
-                self.put(Lost(str(error)))
+                self.put(Lost(str(error).partition(";")[0]))  # what follows is for who must do it
 
     def _put_event(self, event: protocol.Event) -> None:
         with self._room:

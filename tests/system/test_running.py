@@ -117,6 +117,8 @@ def test_what_was_changed_is_run_again_and_what_follows_it() -> None:
     assert run("script.py", "argument")[1].startswith("one\nnew\n")  # sys.argv is before everything
     assert run("--fresh", "script.py")[1].startswith("one\nnew\n")
     assert run("--restart", "10", "script.py")[1].startswith("new\n(")
+    status, out, err = run("--restart", "99", "script.py")
+    assert (status, out) == (2, "") and "ends before line 99" in err
 
 
 def test_a_statement_that_fails_leaves_the_session_to_be_mended() -> None:
