@@ -180,6 +180,10 @@ class Session(Timeline):
         """
         return self._read(after, cell, None if timeout is None else time.monotonic() + timeout)
 
+    def batches(self, after: int = 0) -> Generator[tuple[Event, ...]]:
+        """The same, as many together as there were: for who draws what they bring."""
+        return self._batches(after, None, None)
+
     def so_far(self, cell: int) -> Iterator[Event]:
         """What has happened in a cell up to now, oldest first; everything, if it has ended."""
         newest = self.status().last_event
@@ -189,6 +193,11 @@ class Session(Timeline):
             yield event
 
     def _read(self, after: int, cell: int | None, deadline: float | None) -> Generator[Event, None, None]:
+        with contextlib.closing(self._batches(after, cell, deadline)) as batches:
+            for batch in batches:
+                yield from batch
+
+    def _batches(self, after: int, cell: int | None, deadline: float | None) -> Generator[tuple[Event, ...]]:
         # A connection of its own: the host answers one question at a time on each.
         link = self._borrow_reader()
         reading = Reading(after, cell, deadline)
@@ -198,7 +207,7 @@ class Session(Timeline):
                 asking = True
                 batch = self._next_batch(link, reading.question())
                 asking = False
-                yield from batch.events
+                yield batch.events
                 if reading.is_over(batch):
                     return
         except (SessionStopped, ConnectionLost):

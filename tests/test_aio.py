@@ -17,7 +17,7 @@ from tests.sessions import SECONDS, another, started
 
 # `run` and `wait` take no `timeout`: asyncio has its own.
 OWN = {"run", "wait", "events", "close"}
-SYNCHRONOUS = {"submit", "another", "paths", "detach", "so_far", "state", "epoch", "pid", "wait_travelled"}
+SYNCHRONOUS = {"submit", "another", "paths", "detach", "so_far", "batches", "state", "epoch", "pid", "wait_travelled"}
 
 
 @pytest.fixture(scope="module")

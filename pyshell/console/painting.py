@@ -18,10 +18,13 @@ from urwid.canvas import Canvas
 from urwid.display import escape
 
 from pyshell.console.display import Display
+from pyshell.console.scrolling import Scroll, scroll_between
 from pyshell.console.theme import Attribute
 
 MAX_ROWS = 16
 """If more have changed it is not a key that did it, and comparing would cost more than it saves."""
+MANY_ROWS = 6
+"""If more have changed it may be that they have moved."""
 GAP = 5
 """Cells that have not changed are written again rather than jumped over, if they are so few."""
 MIN_ERASED = 5
@@ -60,11 +63,15 @@ class Painter(Display):
         content = [list(row) for row in canvas.content()]
         look = self._attr_to_escape
         rows: list[Runs] = [[(look(attr), charset, run) for attr, charset, run in row] for row in content]
-        changed = [y for y in range(len(rows)) if rows[y] != drawn[y]]
+        changed = _changed(drawn, rows)
+        moved = ""
+        if len(changed) > MANY_ROWS and (scroll := self._scroll(drawn, rows)) is not None:
+            moved, drawn = scroll.sequence(look(None)), scroll.moved(drawn, [(look(None), None, b" " * size[0])])
+            changed = _changed(drawn, rows)
         frame = None if len(changed) > MAX_ROWS else self._frame(changed, drawn, rows, size)
         if frame is None:
             return super().draw_screen(size, canvas)
-        if data := frame.closed(canvas.cursor, self._shown_at):
+        if data := moved + frame.closed(canvas.cursor, None if moved else self._shown_at):
             if self.modes.synchronized_output:
                 mode = escape.PrivateMode.SYNCHRONIZED_OUTPUT
                 data = f"{mode.enable_seq}{data}{mode.disable_seq}"
@@ -75,6 +82,11 @@ class Painter(Display):
         self._shown_at = canvas.cursor
         self.screen_buf, self._drawn_rows, self._screen_buf_canvas = content, rows, canvas
 
+    def _scroll(self, before: list[Runs], after: list[Runs]) -> Scroll | None:
+        """How far the transcript has gone up; None where the rows that become free would not be blank."""
+        plain = _parsed(self._attr_to_escape(None))
+        return scroll_between(before, after) if plain is not None and plain.background == "49" else None
+
     def _frame(self, changed: list[int], before: list[Runs], after: list[Runs], size: tuple[int, int]) -> Frame | None:
         """What to send for these rows; None if that is not simple."""
         frame = Frame(size[0], self._attr_to_escape(None), self.back_color_erase)
@@ -84,6 +96,10 @@ class Painter(Display):
                 return None
             frame.row(y, old, new)
         return frame
+
+
+def _changed(before: list[Runs], after: list[Runs]) -> list[int]:
+    return [y for y in range(len(after)) if after[y] != before[y]]
 
 
 Cell = tuple[str, str]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
@@ -215,9 +215,10 @@ class Remote:
             self._connected.set()
             self.put(Connected(session.name, session.client))
             try:
-                for event in session.events(after=after):
-                    after = event.seq
-                    self._put_event(event)
+                for batch in session.batches(after):
+                    if batch:
+                        after = batch[-1].seq
+                        self._put_events(batch)
                 return self.put(Ended(None))
             except SessionStopped:
                 return self.put(Ended(None))
@@ -225,14 +226,16 @@ class Remote:
                 self._connected.clear()
                 self.put(Lost(str(error).partition(";")[0]))  # what follows is for who must do it
 
-    def _put_event(self, event: protocol.Event) -> None:
+    def _put_events(self, batch: Sequence[protocol.Event]) -> None:
+        """The UI thread is woken once for all: it would take the processor from this one after the first."""
         with self._room:
             # Without this a flood would be held in memory while the screen shows the start of it.
             self._room.wait_for(
                 lambda: (self._waiting < MAX_WAITING and len(self._inbox) < MAX_EVENTS) or self._closed.is_set()
             )
-            self._waiting += _weight(event)
-        self.put(event)
+            self._waiting += sum(map(_weight, batch))
+            self._inbox += batch
+        self._ring()
 
     def put(self, news: News) -> None:
         """Put something into the inbox, from any thread or a signal handler."""

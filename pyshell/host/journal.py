@@ -20,12 +20,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from pyshell import protocol
 from pyshell.errors import ProtocolError, SessionError, StoreFull
-from pyshell.host.reserve import Reserve
+from pyshell.host.reserve import FULL, ROOM, Reserve
 from pyshell.protocol import CellStatus, Event, EventBody, History, HistoryEntry, Notice, Output, Queued, Started
 
 SCHEMA = """
@@ -50,11 +51,6 @@ _OVERHEAD = 200
 """Bytes of an event beside its body."""
 LOOK_SECONDS = 1.0
 """How often a full disk is tried again while something is printed."""
-FULL = (
-    "The session's journal cannot be written ({}): new cells are refused, and what is printed is not kept, "
-    "until it can. Free some space, or see to the disk."
-)
-ROOM = "There is room on the disk again; {} characters that were printed meanwhile were not kept."
 
 
 class Journal:
@@ -121,7 +117,7 @@ class Journal:
 
         False: there is no room for it, so it is neither, and the next turn tries again.
         """
-        if not self._keep():
+        if not self.keep():
             return False
         with self._news:
             if self._visible != self.last:
@@ -129,7 +125,11 @@ class Journal:
                 self._news.notify_all()
         return True
 
-    def _keep(self) -> bool:
+    def unseen(self) -> Iterator[Event]:
+        """What clients are to see with the next `commit`, newest first."""
+        return takewhile(lambda event: event.seq > self._visible, (event for event, _ in reversed(self._tail)))
+
+    def keep(self) -> bool:
         """Make what was added durable; False if there is no room for it."""
         if not self._pending:
             return True
@@ -231,12 +231,12 @@ class Journal:
 
     def submit(self, cell: int, client: str, code: str, epoch: int) -> None:
         """Note a new cell, durably: a number that a client knows is never given again. StoreFull: it is not noted."""
-        if not self._has_room() or not self._keep():
+        if not self._has_room() or not self.keep():
             raise StoreFull("no room left to note the cell: free some space on the disk, then submit it again")
         event = self.append(Queued(code), epoch=epoch, cell=cell, client=client)
         self._note("insert into cells values (?, ?, ?, ?, null)", (cell, client, event.time, code), event)
         # Not yet visible: mostly it starts in the same turn, and clients hear of both at once.
-        if not self._keep():
+        if not self.keep():
             self._withdraw([event])
             raise StoreFull("no room left to note the cell: free some space on the disk, then submit it again")
 

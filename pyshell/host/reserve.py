@@ -10,6 +10,11 @@ import os
 from pathlib import Path
 
 SIZE = 1 << 20
+FULL = (
+    "The session's journal cannot be written ({}): new cells are refused, and what is printed is not kept, "
+    "until it can. Free some space, or see to the disk."
+)
+ROOM = "There is room on the disk again; {} characters that were printed meanwhile were not kept."
 
 
 class Reserve:

@@ -113,7 +113,11 @@ class HostService:
         self._late_since = 0.0
 
     def status(self, _request: Nothing) -> Status:
-        return self._loop.ask(self._supervisor.status)
+        return self._loop.ask(self._status)
+
+    def _status(self) -> Status:
+        self._journal.commit()  # the events that it tells of can be read by whoever asked
+        return self._supervisor.status()
 
     def execute(self, request: Execute) -> Submitted:
         return self._loop.ask(lambda: self._supervisor.execute(request))

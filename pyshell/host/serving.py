@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import Any, TextIO
 
+from pyshell.host.announcing import Announcer
 from pyshell.host.birth import Newborn, Place
 from pyshell.host.checkpoints import Checkpoints
 from pyshell.host.journal import Journal
@@ -52,7 +53,7 @@ class Host:
         try:
             self._end_when_asked()
             self._supervisor.begin(self._first)
-            self._loop.run(self._journal.commit)
+            self._loop.run(Announcer(self._loop, self._journal).after_turn)
         except BaseException:  # it ends the host; the log is the only place left to say so
             self.log(traceback.format_exc())
             raise

@@ -375,7 +375,7 @@ class Supervisor:
         self._change("execute")
         self._emit(Started(), cell)
         # Durable before it runs: a cell that takes the machine down is in the journal.
-        self._journal.commit()
+        self._journal.keep()
         self.succession.send("execute", RunCell(cell.cell, cell.code, expressions=cell.expressions))
 
     def _finish(self, cell: QueuedCell, status: CellStatus, seconds: float) -> None:

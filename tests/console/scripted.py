@@ -157,7 +157,7 @@ class ScriptedSession:
 
     # --- what the console calls ---
 
-    def events(self, after: int = 0, cell: int | None = None) -> Iterator[protocol.Event]:
+    def batches(self, after: int = 0) -> Iterator[tuple[protocol.Event, ...]]:
         while True:
             with self._changed:
                 while not (len(self._events) > after or self._closed or self._lost or self._ended):
@@ -167,7 +167,7 @@ class ScriptedSession:
                     if self._lost:
                         raise ConnectionLost("the session's host went away.")
                     return
-            yield from batch
+            yield tuple(batch)
             after = batch[-1].seq
 
     def so_far(self, cell: int) -> list[protocol.Event]:

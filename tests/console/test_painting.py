@@ -16,8 +16,9 @@ import urwid
 from pyshell.console import painting, theme
 from pyshell.console.painting import Painter
 from pyshell.console.rows import Run, canvas, fit
+from pyshell.console.scrolling import scroll_between
 
-WIDTH, HEIGHT = 40, 8
+WIDTH, HEIGHT = 40, 14
 STYLES = [None, "menu", "menu.selected", "menu.head", "prompt", "error", "status", "fold", "code.definition"]
 TEXTS = ["", "word", "a longer text ", "漢字", " " * 12, "e\u0301", "… é ─ ", "x", "  "]
 
@@ -54,6 +55,9 @@ def test_what_is_sent_makes_the_same_screen(seed: int) -> None:
     stream = pyte.Stream(shown)
     rows: list[list[Run]] = [[] for _ in range(HEIGHT)]
     for _ in range(150):
+        if monkey.random() < 0.2:
+            lines, fixed = monkey.randint(1, 4), monkey.randint(0, 3)
+            rows = [*rows[lines : HEIGHT - fixed], *[[] for _ in range(lines)], *rows[HEIGHT - fixed :]]
         for y in monkey.sample(range(HEIGHT), monkey.randint(0, 3)):
             texts = monkey.choices(TEXTS, k=monkey.randint(0, 4))
             rows[y] = [(monkey.choice(STYLES), text) for text in texts]
@@ -81,6 +85,32 @@ def test_a_letter_costs_a_few_bytes_and_nothing_costs_nothing() -> None:
     display.write("something else")
     display.draw_screen((WIDTH, HEIGHT), drawn(rows, (31, 3)))
     assert display.taken().endswith("\x1b[4;32H\x1b[?25h")
+
+
+def test_rows_that_move_up_are_moved_and_not_sent_again() -> None:
+    display = Sent()
+    shown = pyte.Screen(WIDTH, HEIGHT)
+    stream = pyte.Stream(shown)
+    rows: list[list[Run]] = [[("prompt", f"{n:03} 漢字 some long text")] for n in range(HEIGHT - 2)]
+    below: list[list[Run]] = [[("prompt", "In [9]: ")], [("status", "idle")]]
+    display.draw_screen((WIDTH, HEIGHT), drawn([*rows, *below], (8, HEIGHT - 2)))
+    stream.feed(display.taken())
+    rows = [*rows[2:], [("prompt", "In [9]: x")], [(None, "1")]]
+    display.draw_screen((WIDTH, HEIGHT), drawn([*rows, *below], (8, HEIGHT - 2)))
+    sent = display.taken()
+    stream.feed(sent)
+    assert len(sent) < 150, sent
+    assert [line.rstrip() for line in shown.display[-4:]] == ["In [9]: x", "1", "In [9]:", "idle"]
+    assert shown.display[0].startswith("002")
+    assert (shown.cursor.x, shown.cursor.y, shown.cursor.hidden) == (8, HEIGHT - 2, False)
+
+
+def test_a_scroll_is_only_where_it_saves_something() -> None:
+    before = list(range(20))
+    assert scroll_between(before, [*before[3:18], "new", "new", "new", *before[18:]]) == (3, 15)
+    assert scroll_between(before, before[::-1]) is None
+    assert scroll_between(before, [*before[16:], *range(50, 66)]) is None
+    assert scroll_between([], []) is None
 
 
 @pytest.mark.parametrize(

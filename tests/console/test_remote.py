@@ -30,9 +30,9 @@ class Session:
         self.asked_after: int | None = None
         self.closed = threading.Event()
 
-    def events(self, after: int = 0) -> Iterator[p.Event]:
+    def batches(self, after: int = 0) -> Iterator[tuple[p.Event, ...]]:
         self.asked_after = after
-        yield from [event for event in self._events if event.seq > after]
+        yield tuple([event for event in self._events if event.seq > after])
         if self._end is not None:
             raise self._end
 
@@ -101,7 +101,7 @@ def test_a_session_that_cannot_be_had_ends_it_at_once() -> None:
 def test_calls_keep_their_order_and_answer_in_the_ui_thread() -> None:
     session = Session([], None)
     released = threading.Event()
-    session.events = lambda after=0: iter(lambda: released.wait(SECONDS), True)  # type: ignore[assignment]
+    session.batches = lambda after=0: iter(lambda: released.wait(SECONDS), True)  # type: ignore[assignment]
     inbox = Inbox(lambda: session)
     threads: list[str] = []
     answers: list[Any] = []
@@ -132,7 +132,7 @@ def test_errors_are_answers_or_trouble_and_never_lost() -> None:
 
     hold = threading.Event()
     session = Session([])
-    session.events = lambda after=0: iter(lambda: hold.wait(SECONDS), True)  # type: ignore[assignment]
+    session.batches = lambda after=0: iter(lambda: hold.wait(SECONDS), True)  # type: ignore[assignment]
     inbox = Inbox(lambda: session)
     inbox.remote.start()
     answers: list[Any] = []
@@ -153,15 +153,15 @@ def test_a_flood_waits_for_the_ui(monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[int] = []
     enough = threading.Event()
 
-    def events(after: int = 0) -> Iterator[p.Event]:
+    def batches(after: int = 0) -> Iterator[tuple[p.Event, ...]]:
         for number in range(1, 1000):
             given.append(number)
             if number == 10:
                 enough.set()
-            yield output(number, "x" * 100)
+            yield (output(number, "x" * 100),)
 
     session = Session([])
-    session.events = events  # type: ignore[method-assign]
+    session.batches = batches  # type: ignore[method-assign]
     inbox = Inbox(lambda: session)
     inbox.remote.start()
     assert enough.wait(SECONDS)
