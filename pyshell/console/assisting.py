@@ -14,7 +14,7 @@ from pyshell.console.buffer import Buffer
 from pyshell.console.completion import Menu, is_worth_offering, offered, opened
 from pyshell.console.desk import Desk
 from pyshell.errors import PyshellError
-from pyshell.protocol import Call, Completions, Inspection
+from pyshell.protocol import Call, Completions, Inspection, Match
 
 if TYPE_CHECKING:
     from pyshell.client import Session
@@ -53,7 +53,9 @@ class Assistant:
         self.call: Call | None = None
         """The call that the cursor is in."""
         self.about: Inspection | None = None
-        """What is known of the chosen completion."""
+        """What is known of the chosen completion, or still of the one that was chosen before it."""
+        self.about_match: Match | None = None
+        """Which one that is."""
         self._is_timed = False
 
     # --- keys that are for the list ---
@@ -86,7 +88,8 @@ class Assistant:
             self._choose(self.menu.moved(1))
 
     def _choose(self, menu: Menu) -> None:
-        self.menu, self.about = menu, None
+        # What stands beside the list stays until the answer comes, or it would be sent to the terminal twice.
+        self.menu = menu
         self._text.put(menu.applied())
         self._wait_for_rest()
 
@@ -144,8 +147,12 @@ class Assistant:
             return Found(completions, session.inspect(code.text, code.cursor) if inspects else None)
 
         def answered(found: Found | PyshellError) -> None:
-            if isinstance(found, Found) and self._text.code == code and not self._text.is_answering:
+            if self._text.code != code or self._text.is_answering:
+                return
+            if isinstance(found, Found):
                 self._show(found, about=chosen)
+            elif chosen:
+                self.about = None
 
         self._desk.ask(work, answered, "query")
 
@@ -154,6 +161,7 @@ class Assistant:
             self.menu = offered(self._text.code, found.completions)
         if about:
             self.about = found.inspection
+            self.about_match = self.menu.chosen if self.menu is not None else None
         elif found.inspection is not None:
             self.call = found.inspection.call
 

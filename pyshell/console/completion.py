@@ -29,16 +29,26 @@ class Menu(NamedTuple):
     selected: int | None = None
     is_unasked: bool = False
     """It came up by itself: until the person moves into it, every key means what it always means."""
+    first: int = 0
+    """The first match that is shown. It stays while the chosen one is in view: lines that move are sent anew."""
 
     @property
     def takes_keys(self) -> bool:
         return self.selected is not None or not self.is_unasked
 
+    @property
+    def chosen(self) -> Match:
+        """The match that is chosen, or would be first."""
+        return self.matches[self.selected or 0]
+
     def moved(self, step: int) -> Menu:
         """The menu with another match chosen, around the ends."""
-        if self.selected is None:
-            return self._replace(selected=0 if step > 0 else len(self.matches) - 1)
-        return self._replace(selected=(self.selected + step) % len(self.matches))
+        count = len(self.matches)
+        at = (0 if step > 0 else count - 1) if self.selected is None else (self.selected + step) % count
+        first = self.first
+        if not first <= at < first + MAX_ROWS:
+            first = max(0, min(at - MAX_ROWS // 2, count - MAX_ROWS))
+        return self._replace(selected=at, first=first)
 
     def applied(self) -> Buffer:
         """The text with the chosen match in its place."""
@@ -61,10 +71,7 @@ class Menu(NamedTuple):
     @property
     def window(self) -> tuple[int, tuple[Match, ...]]:
         """The matches that are shown, and the place of the first of them."""
-        first = 0
-        if self.selected is not None and len(self.matches) > MAX_ROWS:
-            first = min(max(0, self.selected - MAX_ROWS // 2), len(self.matches) - MAX_ROWS)
-        return first, self.matches[first : first + MAX_ROWS]
+        return self.first, self.matches[self.first : self.first + MAX_ROWS]
 
 
 def beginning_with(typed: str, matches: tuple[Match, ...]) -> tuple[Match, ...]:

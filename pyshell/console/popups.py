@@ -52,14 +52,26 @@ def overlaid(base: Canvas, editor: Editor, room: Room) -> Canvas:
         above = top if top == row - 1 else row
     if assistant.menu is None or editor.search is not None:
         return base
-    lines = menu_lines(assistant.menu, assistant.about, room.width)
+    return _with_menu(base, editor, assistant.menu, room, above)
+
+
+def _with_menu(base: Canvas, editor: Editor, menu: Menu, room: Room, above: int) -> Canvas:
+    """The list next to the text, on the side where it has room, and beside it what is known of the chosen match."""
+    column, row = room.cursor
+    names = menu_lines(menu)
     below = room.height - row - 1
-    if len(lines) <= below or below >= above:
-        lines, top = lines[:below], row + 1
-    else:
-        lines, top = lines[:above], above - min(len(lines), above)
-    typed = assistant.menu.base.cursor - assistant.menu.start
-    return _lay(base, lines, room, (column - typed - 3, top))
+    is_below = len(names) <= below or below >= above
+    space = below if is_below else above
+    names = names[:space]
+    wide = width_of("".join([text for _, text in names[0]])) if names else 0
+    about, match = editor.assistant.about, editor.assistant.about_match
+    beside = detail_lines(menu, about, room.width - wide, match)[:space]
+    all_wide = wide + max([width_of(text) for runs in beside for _, text in runs], default=0)
+    typed = editor.code.text[menu.start : editor.code.cursor]
+    left = max(0, min(column - width_of(visible(typed)) - 3, room.width - all_wide))
+    for lines, at in ((names, left), (beside, left + wide)):
+        base = _lay(base, lines, room, (at, row + 1 if is_below else above - len(lines)))
+    return base
 
 
 def _line_above(editor: Editor, width: int) -> list[Run]:
@@ -84,42 +96,57 @@ def _lay(base: Canvas, lines: list[list[Run]], room: Room, place: tuple[int, int
 # --- the list ---------------------------------------------------------------------------------------
 
 
-def menu_lines(menu: Menu, about: Inspection | None, width: int) -> list[list[Run]]:
-    """The list; beside it, once the person is in it, what is known of the match that is chosen, or would be first."""
+def menu_lines(menu: Menu) -> list[list[Run]]:
+    """The list, each row as wide as the others."""
     first, matches = menu.window
-    names = [_cut(visible(match.text), MAX_NAME) for match in matches]
-    wide = max(width_of(name) for name in names)
+    wide = max(width_of(_name(match)) for match in menu.matches)
     lines: list[list[Run]] = []
-    for at, (match, name) in enumerate(zip(matches, names, strict=True), first):
+    for at, match in enumerate(matches, first):
         style = "menu.selected" if at == menu.selected else "menu"
-        letter = LETTERS.get(match.kind, " ")
-        lines.append([("menu.kind", f" {letter} "), (style, name + " " * (wide - width_of(name) + 1))])
+        name = _name(match)
+        lines.append([
+            ("menu.kind", f" {LETTERS.get(match.kind, ' ')} "), (style, name + " " * (wide - width_of(name) + 1)),
+        ])  # fmt: skip
     if len(matches) < len(menu.matches):
         lines.append([("menu.kind", f" {len(menu.matches)} in all".ljust(wide + 4))])
-    room = width - wide - 4
-    if not menu.takes_keys or room < MIN_DETAIL:
-        return lines
-    described = _described(menu.matches[menu.selected or 0], about, min(room, MAX_DETAIL) - 2)
-    blank: list[Run] = [("menu", " " * (wide + 4))]
-    lines += [blank] * (len(described) - len(lines))
-    return [
-        [*runs, (style, f" {text}")]
-        for runs, (style, text) in zip(lines, described + [("menu.detail", "")] * len(lines), strict=False)
-    ]
+    return lines
 
 
-def _described(match: Match, about: Inspection | None, width: int) -> list[tuple[str, str]]:
-    """Type and signature, then how the documentation begins."""
-    what = match.signature or (about.signature if about else "")
+def detail_lines(menu: Menu, about: Inspection | None, width: int, match: Match | None = None) -> list[list[Run]]:
+    """What is known of the match that is chosen, or would be first, once the person is in the list.
+
+    `about` may be of another `match`, which was chosen before: it stays until the answer comes.
+    """
+    if not menu.takes_keys or width < MIN_DETAIL:
+        return []
+    told = (match or menu.chosen, about) if about is not None else None
+    described = _described(menu.chosen, told, min(width, MAX_DETAIL) - 2)
+    return [[(style, f" {text} ")] for style, text in described]
+
+
+def _described(match: Match, told: tuple[Match, Inspection] | None, width: int) -> list[tuple[str, str]]:
+    """Type and signature, then how the documentation begins of the match that was told of last."""
+    what = match.signature or (told[1].signature if told and told[0] == match else "")
     head = f"{match.type or match.kind} {what}" if match.kind != "command" else match.signature
     doc = [
         part
-        for line in (about.doc.strip().splitlines() if about else [])
+        for line in (_told(*told).splitlines() if told else [])
         for part in (textwrap.wrap(visible(line), width) or [""])
     ]
     lines = [("menu.head", line) for line in textwrap.wrap(visible(head), width)[: MAX_DETAIL_ROWS // 2]]
     lines += [("menu.detail", line) for line in doc[: MAX_DETAIL_ROWS - len(lines)]]
     return lines
+
+
+def _told(match: Match, about: Inspection) -> str:
+    """What it is, where its type would only tell of the type; of a parameter the call above says enough."""
+    if match.kind in ("instance", "key") and about.preview:
+        return about.preview
+    return about.doc.strip() if match.kind != "param" else ""
+
+
+def _name(match: Match) -> str:
+    return _cut(visible(match.text), MAX_NAME)
 
 
 def _cut(text: str, width: int) -> str:

@@ -214,6 +214,33 @@ def test_a_key_costs_few_bytes_while_lists_come_and_go(size: tuple[int, int]) ->
         assert max(costs.values()) <= 200, costs
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_going_through_a_list_costs_few_bytes_and_moves_nothing(size: tuple[int, int]) -> None:
+    with start(size=size) as console:
+        console.send("for n in range(100): write(f'line {n} ' + 'words that were printed ' * 4 + '\\n')\r\r")
+        console.wait_screen("^line 99 ")
+        console.wait_screen(r"saved In \[1\]")
+        console.send("al")
+        console.wait_screen(" f alpine")
+        console.send("\t\t")
+        console.wait_screen("Say what alpha is.")  # its documentation comes when the keys rest
+        place, costs = list_place(console), []
+        for chosen in ("alphabet", "alpine", "alpha", "alphabet"):
+            sent = len(console.raw)
+            console.send("\t")
+            console.wait_screen(rf"^In \[2\]: {chosen}$")
+            costs.append(len(console.raw) - sent)
+            assert list_place(console) == place
+            assert "Say what alpha is." in console.screen
+        assert max(costs) <= 200, costs
+
+
+def list_place(console: Terminal) -> tuple[int, int]:
+    """Row and column of the list."""
+    rows = console.screen.split("\n")
+    return next((y, row.index(" f alphabet")) for y, row in enumerate(rows) if " f alphabet" in row)
+
+
 def test_history_suggests_how_the_text_goes_on(console: Terminal) -> None:
     console.send("old")
     console.wait_screen(r"^In \[1\]: old = 'cell'$")

@@ -175,7 +175,10 @@ def test_the_list_of_completions_is_below_the_prompt_and_scrolls() -> None:
     shown = screen()
     shown._editor.code = edit.filled("n")
     matches = tuple(p.Match(f"name_{n}", "function", "", f"name_{n}(x)") for n in range(50))
-    shown._editor.assistant.menu = Menu(edit.filled("n"), 0, matches, matches, 30)
+    menu = Menu(edit.filled("n"), 0, matches, matches)
+    for _ in range(31):
+        menu = menu.moved(1)
+    shown._editor.assistant.menu = menu
     lines = text(shown, (60, 20))
     assert lines[0] == "In [1]: n"
     assert any(" f name_30" in line for line in lines)
