@@ -59,6 +59,8 @@ class Session:
     release = _awaited(client.Session.release)
     input = _awaited(client.Session.input)
     input_end = _awaited(client.Session.input_end)
+    send_comm = _awaited(client.Session.send_comm)
+    comms = _awaited(client.Session.comms)
     keys = _awaited(client.Session.keys)
     resize = _awaited(client.Session.resize)
     status = _awaited(client.Session.status)

@@ -26,6 +26,7 @@ from pyshell.protocol import (
     CellRef,
     Children,
     Code,
+    Comm,
     CompletenessReply,
     Completions,
     Event,
@@ -38,6 +39,8 @@ from pyshell.protocol import (
     Message,
     MoveCell,
     Nothing,
+    OpenComm,
+    OpenComms,
     Queue,
     ReadChildren,
     ReadEvents,
@@ -45,6 +48,7 @@ from pyshell.protocol import (
     ReadTable,
     ReadVariables,
     Restart,
+    SendComm,
     Size,
     State,
     Status,
@@ -164,6 +168,18 @@ class Session(Timeline):
     def keys(self, data: bytes) -> None:
         """Type on the worker's terminal, byte for byte."""
         self._control.call("keys", Keys(data))
+
+    def send_comm(self, said: Comm, message: str) -> None:
+        """Let a widget in the worker hear what its view says, as soon as no cell runs; see `comm_done`.
+
+        `message` is an id that is used once. UsageError if the worker has no such comm.
+        """
+        self._control.call("comm", SendComm(said, message, self.client))
+
+    def comms(self) -> tuple[OpenComm, ...]:
+        """The widgets, and whatever else uses comms, that the worker has."""
+        found: OpenComms = self._control.call("comms", Nothing())
+        return found.comms
 
     def resize(self, columns: int, rows: int) -> None:
         """Tell the worker's terminal its size in character cells; who only looks on leaves it as it is."""

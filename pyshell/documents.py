@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pyshell.errors import UsageError
-from pyshell.protocol import Display, Error, MimeData, Output, Recorded, Result, Stream
+from pyshell.protocol import WIDGET_VIEW, Display, Error, MimeData, Output, Recorded, Result, Stream
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
@@ -80,7 +80,7 @@ def _outputs(cell: Recorded) -> Iterator[dict[str, Any]]:
             data: dict[str, Any] = {"text/plain": shown.text.splitlines(keepends=True)}
             yield {"output_type": "execute_result", "execution_count": cell.cell, "data": data, "metadata": {}}
         else:
-            data = {"text/plain": shown.text, **{piece.mime: _json_or_text(piece) for piece in shown.data}}
+            data = {"text/plain": shown.text, **{piece.mime: _json_or_text(piece) for piece in _lasting(shown)}}
             yield {"output_type": "display_data", "data": data, "metadata": {}}
 
 
@@ -155,6 +155,11 @@ def _in_html(shown: Output | Result | Display | Error) -> str:
         return "\n".join(pictures or framed or [f"<pre>{html.escape(shown.text)}</pre>"])
     kind = ' class="error"' if isinstance(shown, Error) else ""
     return f"<pre{kind}>{html.escape(_text(shown))}</pre>"
+
+
+def _lasting(shown: Display) -> list[MimeData]:
+    """A widget is gone with its worker, and its text is left."""
+    return [piece for piece in shown.data if piece.mime != WIDGET_VIEW]
 
 
 def _pictures(shown: Display) -> list[MimeData]:

@@ -23,7 +23,7 @@ MAX_WAITING = 32
 _LANES = {
     "status": "quick", "complete": "quick", "inspect": "quick", "queue": "quick", "interrupt": "quick",
     "variables": "pages", "children": "pages", "table": "pages", "history": "pages",
-    "checkpoints": "pages", "peek": "pages", "diff": "pages", "prune": "pages",
+    "checkpoints": "pages", "peek": "pages", "diff": "pages", "comms": "pages", "prune": "pages",
     "input": "typing", "keys": "typing",
 }  # fmt: skip
 """All others change something."""

@@ -18,8 +18,18 @@ from pyshell.codec import to_json as to_json
 from pyshell.codec import to_wire as to_wire
 from pyshell.frozen import dataclass
 
-VERSION = 4
+VERSION = 5
 """Raised whenever a message changes; both sides must agree."""
+MAX_COMM = 4 << 20
+"""Characters of what a comm says in one message, with its buffers; it must fit into a message of ours."""
+COMM_CELL = (1 << 32) - 1
+"""What stands for a cell's number while the worker hears a comm."""
+CELL_PARENT = "pyshell-cell-"
+"""With a cell's number: what the worker calls the message that a notebook sent the cell in. Who speaks with the
+notebook knows that message's own id."""
+
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+"""Names a model that a comm has opened: frontends that know widgets show the absence of one in place of the text."""
 
 State = Literal["starting", "idle", "busy", "restarting", "dead", "stopped"]
 CellStatus = Literal["ok", "error", "died", "aborted", "interrupted"]
@@ -27,6 +37,7 @@ Completeness = Literal["complete", "incomplete", "invalid"]
 CompletionSource = Literal["live", "static", "summary"]
 TerminalUse = Literal["lines", "keys", "screen"]
 Stream = Literal["stdout", "stderr"]
+CommAction = Literal["open", "message", "close"]
 
 KEPT_OUT = "# kept out of the history"
 """What there is of the code of a cell that began with a space, everywhere but in the worker while that lives."""
@@ -377,10 +388,45 @@ class Leave(Message):
     """The cell called exit(): the console that ran it leaves, and the session goes on."""
 
 
+@message
+class Comm(Message):
+    """What one half of a comm says to the other: an object in the worker, mostly a widget, and its view in a notebook.
+
+    Comms end with their worker, which is not told one by one.
+    """
+
+    action: CommAction
+    comm: str
+    """Its id."""
+    target: str
+    """What is to be on the other side of one that is opened: `jupyter.widget`."""
+    data: str
+    """A JSON value."""
+    metadata: str
+    """A JSON object."""
+    buffers: tuple[str, ...]
+    """In base64."""
+
+
+@message
+class CommTaken(Message):
+    """The worker hears a message of a comm: what is shown from here on and belongs to no cell comes from that."""
+
+    message: str
+
+
+@message
+class CommDone(Message):
+    """Nothing more will come from that message; `aborted`: the worker it was meant for has ended before its turn."""
+
+    message: str
+    status: CellStatus
+
+
 EventBody = Union[
     Queued, Started, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, Saved,
     SaveFailed, Died, Restored, CheckedOut, Loaded, CheckoutFailed, StateChanged, Held, Released, Reordered, Stack,
-    Notice, TerminalUsed, Draft, Leave, Remakeable, NeverReplayed, Background,
+    Notice, TerminalUsed, Draft, Leave, Remakeable, NeverReplayed, Background, Comm, CommTaken, CommDone,
 ]  # fmt: skip
 
 
@@ -456,6 +502,31 @@ class Events(Message):
     """The newest number in the journal."""
     stopped: bool
     """The session has ended: nothing will come after `last`."""
+
+
+@message
+class SendComm(Message):
+    """Let the worker's half of a comm hear something, when no cell runs: before the cells that wait."""
+
+    said: Comm
+    message: str
+    """Its id, which must be the only one of its kind: `comm_taken` and `comm_done` name it."""
+    client: str = ""
+
+
+@message
+class OpenComm(Message):
+    """A comm with a half in the worker."""
+
+    comm: str
+    target: str
+
+
+@message
+class OpenComms(Message):
+    """The comms of the present worker, oldest first; of very many the newest."""
+
+    comms: tuple[OpenComm, ...]
 
 
 @message
@@ -1170,7 +1241,7 @@ class Outlines(Message):
 ReportBody = Union[
     Ready, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, CheckpointStarted,
     SaveFailed, Verified, Restored, CheckedOut, Loaded, CheckoutFailed, Notice, Outlines, Draft, Leave, Asked,
-    Remakeable, NeverReplayed, Background, AskedForQueue,
+    Remakeable, NeverReplayed, Background, AskedForQueue, Comm, CommDone,
 ]  # fmt: skip
 
 
@@ -1222,6 +1293,8 @@ HOST_OPERATIONS: dict[str, Operation] = {
     "input": Operation(Input, Nothing, "Answer a cell that waits for a line."),
     "keys": Operation(Keys, Nothing, "Type on the worker's terminal."),
     "resize": Operation(Size, Nothing, "Tell the worker's terminal its size."),
+    "comm": Operation(SendComm, Nothing, "Let a widget in the worker hear what its view says; answers at once."),
+    "comms": Operation(Nothing, OpenComms, "The widgets and other comms that the worker has."),
     "interrupt": Operation(Nothing, InterruptReply, "Stop the running cell; firmer each time."),
     "restart": Operation(Restart, Nothing, "Start another worker."),
     "save": Operation(Save, Nothing, "Take a checkpoint now."),
@@ -1243,6 +1316,7 @@ WORKER_OPERATIONS: dict[str, Operation] = {
     "checkpoint": Operation(TakeCheckpoint, Nothing, "Save the namespace; answers at once."),
     "checkout": Operation(GoTo, Nothing, "Take the namespace to a checkpoint; answers at once."),
     "load": Operation(Fetch, Nothing, "Bind single names from a checkpoint; answers at once."),
+    "comm": Operation(SendComm, Nothing, "Let a comm hear something, on the main thread; answers at once."),
     "settled": Operation(Settled, Nothing, "Say what became of a proposed checkpoint."),
     "interrupted": Operation(Interrupted, Nothing, "Wake the cell if it has not heard the signal; answers at once."),
     "complete": Operation(Code, Completions, "What could stand at the cursor."),

@@ -5,16 +5,20 @@ Runs in: the Jupyter kernel's process (Python 3.11 and newer), on the thread tha
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
+from pyshell import __version__
 from pyshell.client import Session
 from pyshell.protocol import HistoryEntry, Inspection
 
 Content = Mapping[str, Any]
 Reply = dict[str, Any]
 
+PROTOCOL = "5.3"
+"""Of Jupyter's messages."""
 MAX_HISTORY = 10_000
 """Cells that are searched."""
 
@@ -71,8 +75,26 @@ def history(session: Session, asked: Content) -> Reply:
     return {"status": "ok", "history": codes}
 
 
-def comm_info(_session: Session, _asked: Content) -> Reply:
-    return {"status": "ok", "comms": {}}
+def comm_info(session: Session, asked: Content) -> Reply:
+    wanted = asked.get("target_name")
+    found = {one.comm: {"target_name": one.target} for one in session.comms() if not wanted or one.target == wanted}
+    return {"status": "ok", "comms": found}
+
+
+def kernel_info(name: str, python: str) -> Reply:
+    """`name` is the session's, `python` the version that runs the cells, as far as it is known."""
+    version = python or ".".join(map(str, sys.version_info[:3]))
+    language = {
+        "name": "python", "version": version, "mimetype": "text/x-python", "file_extension": ".py",
+        "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
+        "nbconvert_exporter": "python",
+    }  # fmt: skip
+    banner = f'pyshell {__version__}, Python {version}. "pyshell attach -t {name}" opens a console on it.'
+    return {
+        "status": "ok", "protocol_version": PROTOCOL, "implementation": "pyshell",
+        "implementation_version": __version__, "language_info": language, "banner": banner,
+        "help_links": [], "supported_features": [],
+    }  # fmt: skip
 
 
 ANSWERS: dict[str, Callable[[Session, Content], Reply]] = {

@@ -8,7 +8,6 @@ Cells are handed to the host one by one: Jupyter aborts what waits when one fail
 from __future__ import annotations
 
 import queue
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -16,17 +15,28 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from pyshell import __version__
-from pyshell.bridges.jupyter_answers import ANSWERS, Reply
+from pyshell.bridges.jupyter_answers import ANSWERS, Reply, kernel_info
+from pyshell.bridges.jupyter_comms import ACTIONS, ENDED, Comms
 from pyshell.bridges.jupyter_showing import Showing, death, error_content
 from pyshell.bridges.jupyter_sockets import Request, Sockets
 from pyshell.client import Session
 from pyshell.errors import PyshellError, SessionStopped, UsageError, WorkerBusy
 from pyshell.frozen import dataclass
-from pyshell.protocol import Died, Event, EventBody, Finished, Held, InputRequest, Queued, Released, Restored, Started
+from pyshell.protocol import (
+    Comm,
+    Died,
+    Event,
+    EventBody,
+    Finished,
+    Held,
+    InputRequest,
+    Queued,
+    Released,
+    Restored,
+    Started,
+    StateChanged,
+)
 
-PROTOCOL = "5.3"
-"""Of Jupyter's messages."""
 HELD = """\
 This cell waits behind others, which are held since the worker died: "pyshell attach -t {}" and F9 let them run.
 """
@@ -69,6 +79,7 @@ class Kernel:
         self._inbox: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self._questions: queue.SimpleQueue[Request] = queue.SimpleQueue()
         self._session: Session | None = None
+        self._comms = Comms(self._sockets)
         self._waiting: deque[Request] = deque()
         self._current: _Cell | None = None
         self._cells: dict[int, _Cell] = {}
@@ -83,7 +94,6 @@ class Kernel:
             "kernel_info_request": self._kernel_info,
             "interrupt_request": self._interrupt,
             "shutdown_request": self._shut_down,
-            "comm_open": self._refuse_comm,
         }
 
     def post(self, work: Callable[[], None]) -> None:
@@ -125,6 +135,7 @@ class Kernel:
             session = self._home.reach()
             status = session.status()
             self._session, self._is_held = session, status.held
+            self._comms.came_up(session.comms())
             follow = threading.Thread(target=self._follow, args=(session, status.last_event), daemon=True)
             follow.start()
         return self._session
@@ -145,6 +156,7 @@ class Kernel:
         session.close()
         cell, self._session, self._current = self._current, None, None
         self._cells.clear()
+        self._comms.session_ended()
         if cell is not None and cell.request is not None:
             self._fail(cell.request, "SessionStopped", reason)
         self._abort_waiting()
@@ -159,6 +171,8 @@ class Kernel:
                 self._submit_next()
             elif kind == "input_reply":
                 self._input(request)
+            elif kind in ACTIONS:
+                self._comms.hear(self._session, request)
             elif kind in ANSWERS:
                 self._say_status("busy", request.header)
                 self._questions.put(request)
@@ -192,19 +206,7 @@ class Kernel:
             self._sockets.reply(request, reply)
 
     def _kernel_info(self, _request: Request) -> Reply:
-        version = (self._session.status().python if self._session else "") or ".".join(map(str, sys.version_info[:3]))
-        name = self._home.name
-        language = {
-            "name": "python", "version": version, "mimetype": "text/x-python", "file_extension": ".py",
-            "pygments_lexer": "ipython3", "codemirror_mode": {"name": "ipython", "version": 3},
-            "nbconvert_exporter": "python",
-        }  # fmt: skip
-        banner = f'pyshell {__version__}, Python {version}. "pyshell attach -t {name}" opens a console on it.'
-        return {
-            "status": "ok", "protocol_version": PROTOCOL, "implementation": "pyshell",
-            "implementation_version": __version__, "language_info": language, "banner": banner,
-            "help_links": [], "supported_features": [],
-        }  # fmt: skip
+        return kernel_info(self._home.name, self._session.status().python if self._session else "")
 
     def _interrupt(self, _request: Request) -> Reply:
         self.interrupt()
@@ -236,11 +238,6 @@ class Kernel:
         else:
             self._current.showing.typed(text)
 
-    def _refuse_comm(self, request: Request) -> Reply:
-        """Nobody here knows its target."""
-        self._sockets.publish("comm_close", {"comm_id": request.content["comm_id"], "data": {}}, request.header)
-        return {}
-
     # --- cells ----------------------------------------------------------------------------------------------
 
     def _submit_next(self) -> None:
@@ -261,7 +258,8 @@ class Kernel:
             self._answer(request, reply)
             return
         number = session.execute(code, expressions=list(asked.values()))
-        self._current = self._cells[number] = _Cell(Showing(number, code, list(asked)), request.header, request)
+        showing = Showing(number, code, list(asked), self._comms.knows)
+        self._current = self._cells[number] = _Cell(showing, request.header, request)
         self._say_if_held()
 
     def _say_if_held(self) -> None:
@@ -295,15 +293,17 @@ class Kernel:
             self._say_if_held()
         if isinstance(body, (Died, Restored)) and not self._is_ours(event.cell):
             self._note(body)
-        if event.cell is None:
-            return
+        if isinstance(body, StateChanged) and body.state in ("restarting", "dead") and self._comms.worker_ended():
+            self._note_ended()
         if isinstance(body, Queued):
             if event.cell not in self._cells:
-                self._codes[event.cell] = body.code
+                self._codes[event.cell or 0] = body.code
             return
-        cell = self._cells.get(event.cell) or self._of_another(event)
+        cell = self._cells.get(event.cell or 0) or self._of_another(event)
         if cell is not None:
             self._show(cell, body)
+        else:
+            self._comms.take(event, self._end_input)
 
     def _is_ours(self, cell: int | None) -> bool:
         return self._current is not None and self._current.showing.cell == cell
@@ -312,13 +312,26 @@ class Kernel:
         if isinstance(body, Died) or self._notes:  # not of a start that nobody died before
             self._notes += death(body)
 
+    def _note_ended(self) -> None:
+        """Beside what is said of the worker's death, where that is; and else with the next cell."""
+        cell = self._current
+        if cell is not None and cell.has_started:
+            cell.showing.note(ENDED)
+        else:
+            self._notes.append(ENDED)
+
+    def _end_input(self) -> None:
+        """Nobody is there: who waits for a line gets EOFError."""
+        with suppress(PyshellError):  # it has just ended
+            self._connect().input_end()
+
     def _of_another(self, event: Event) -> _Cell | None:
         """Another client's cell, which frontends see as another frontend's."""
         code = self._codes.pop(event.cell or 0, "")
         if not isinstance(event.body, Started):
             return None  # it was cancelled, or ran before we came, or has been saved after its end
         parent = self._sockets.header("execute_request", event.client)
-        cell = _Cell(Showing(event.cell or 0, code), parent, None)
+        cell = _Cell(Showing(event.cell or 0, code, knows=self._comms.knows), parent, None)
         self._cells[cell.showing.cell] = cell
         self._say_status("busy", parent)
         return cell
@@ -328,6 +341,8 @@ class Kernel:
             self._begin(cell)
         elif isinstance(body, InputRequest) and cell.request is not None:
             self._ask(cell.request, body)
+        elif isinstance(body, Comm):
+            self._comms.publish(body, cell.parent)
         for kind, content in cell.showing.take(body):
             if not cell.is_silent:
                 self._sockets.publish(kind, content, cell.parent)
@@ -336,6 +351,7 @@ class Kernel:
 
     def _begin(self, cell: _Cell) -> None:
         cell.has_started = True
+        self._comms.began(cell.showing.cell, cell.parent)
         if not cell.is_silent:
             showing = cell.showing
             content = {"code": showing.code, "execution_count": showing.cell}
@@ -347,8 +363,8 @@ class Kernel:
         if request.content.get("allow_stdin", True):
             self._asked = request
             self._sockets.ask(request, body.prompt, body.password)
-        else:  # nobody is there: the cell gets EOFError
-            self._connect().input_end()
+        else:
+            self._end_input()
 
     def _end(self, cell: _Cell) -> None:
         del self._cells[cell.showing.cell]

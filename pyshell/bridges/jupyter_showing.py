@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pyshell.protocol import (
+    WIDGET_VIEW,
     ClearOutput,
     Died,
     Display,
@@ -33,17 +34,23 @@ from pyshell.protocol import (
 Said = tuple[str, dict[str, Any]]
 """The type of a message, and its content."""
 
-WIDGET = "application/vnd.jupyter.widget-view+json"
-"""Names a model that a comm would have opened: frontends that know widgets show its absence in place of the text."""
 DIED = "WorkerDied"
 """The name of the error that a cell ends with which has killed the worker."""
+
+Knows = Callable[[str], bool]
+"""Whether the frontends have the model of the widget with that id."""
+
+
+def _knows_none(_: str) -> bool:
+    return False
 
 
 class Showing:
     """One cell. `take` each of its events, and publish what it returns; after `finished` there is a `reply`."""
 
-    def __init__(self, cell: int, code: str, names: Sequence[str] = ()) -> None:
+    def __init__(self, cell: int, code: str, names: Sequence[str] = (), knows: Knows = _knows_none) -> None:
         """`names` are those of the expressions that were sent with it, in their order."""
+        self._knows = knows
         self.cell = cell
         self.code = code
         self.reply: dict[str, Any] | None = None
@@ -58,6 +65,10 @@ class Showing:
         self._error: dict[str, Any] | None = None
         self._death: list[str] = []
         self._page = ""
+
+    def note(self, text: str) -> None:
+        """More about the death of its worker."""
+        self._death.append(text)
 
     def typed(self, text: str) -> None:
         """A line was typed: the frontend has shown it, and the worker's terminal will."""
@@ -78,7 +89,7 @@ class Showing:
         elif isinstance(body, Result):
             self._result = body  # what else its value says of itself comes next, if it does
         elif isinstance(body, Display):
-            yield "update_display_data" if body.update else "display_data", bundle(body)
+            yield "update_display_data" if body.update else "display_data", bundle(body, self._knows)
         elif isinstance(body, ClearOutput):
             yield "clear_output", {"wait": body.wait}
         elif isinstance(body, Error):
@@ -117,7 +128,7 @@ class Showing:
         return text
 
     def _execute_result(self, result: Result, whole: Display | None) -> Said:
-        found = bundle(whole) if whole is not None else {"data": {}, "metadata": {}}
+        found = bundle(whole, self._knows) if whole is not None else {"data": {}, "metadata": {}}
         data = {"text/plain": result.text, **found["data"]}
         return "execute_result", {"execution_count": self.cell, "data": data, "metadata": found["metadata"]}
 
@@ -149,13 +160,13 @@ def is_help(code: str) -> bool:
     return "\n" not in line and "#" not in line and (line.endswith("?") or line.startswith("?"))
 
 
-def bundle(body: Display) -> dict[str, Any]:
+def bundle(body: Display, knows: Knows = _knows_none) -> dict[str, Any]:
     """Data, metadata and the display's name, as Jupyter has them: JSON as what it says, all else as text."""
     data: dict[str, Any] = {"text/plain": body.text} if body.text else {}
     for piece in body.data:
-        if piece.mime == WIDGET:
-            continue
-        data[piece.mime] = _decoded(piece.data) if piece.mime.endswith("json") else piece.data
+        found = _decoded(piece.data) if piece.mime.endswith("json") else piece.data
+        if piece.mime != WIDGET_VIEW or (isinstance(found, dict) and knows(str(found.get("model_id")))):
+            data[piece.mime] = found
     transient = {"display_id": body.display_id} if body.display_id else {}
     return {"data": data, "metadata": json.loads(body.metadata or "{}"), "transient": transient}
 

@@ -35,6 +35,8 @@ class Request:
     """Where the reply goes."""
     header: Mapping[str, Any]
     content: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    buffers: Sequence[bytes]
 
     @property
     def kind(self) -> str:
@@ -51,6 +53,8 @@ class _Letter:
     content: Content
     parent: Mapping[str, Any]
     to: Sequence[bytes]
+    metadata: Content | None = None
+    buffers: Sequence[bytes] = ()
 
 
 class Sockets:
@@ -92,9 +96,12 @@ class Sockets:
         kind = request.kind.replace("_request", "_reply")
         self._put(_Letter(request.channel, kind, content, request.header, request.sender))
 
-    def publish(self, kind: str, content: Content, parent: Mapping[str, Any]) -> None:
+    def publish(
+        self, kind: str, content: Content, parent: Mapping[str, Any], metadata: Content | None = None,
+        buffers: Sequence[bytes] = (),
+    ) -> None:  # fmt: skip
         """Tell every frontend; `parent` is the header of what it is about."""
-        self._put(_Letter("iopub", kind, content, parent, (kind.encode(),)))
+        self._put(_Letter("iopub", kind, content, parent, (kind.encode(),), metadata, buffers))
 
     def ask(self, request: Request, prompt: str, password: bool) -> None:
         """Have the frontend that sent the cell ask its person for a line."""
@@ -136,7 +143,10 @@ class Sockets:
             letter = self._letters.popleft()
             socket = self._sockets[letter.channel]
             try:
-                self._wire.send(socket, letter.kind, letter.content, letter.parent, list(letter.to))
+                self._wire.send(
+                    socket, letter.kind, letter.content, letter.parent, list(letter.to), list(letter.buffers),
+                    metadata=letter.metadata,
+                )  # fmt: skip
             except (TypeError, ValueError) as exc:  # half a surrogate pair, which is no text that can be sent
                 note = {"name": "stderr", "text": f"a message ({letter.kind}) cannot be sent: {exc}\n"}
                 self._wire.send(self._sockets["iopub"], "stream", note, letter.parent)
@@ -148,7 +158,8 @@ class Sockets:
         except (ValueError, KeyError, TypeError) as exc:  # not signed with our key, sent twice, no message at all
             print(f"pyshell: a message on {name} was refused: {exc}", file=sys.stderr)
             return
-        self._take(Request(name, tuple(sender), message["header"], message["content"]))
+        said = message["content"], message["metadata"], tuple(message["buffers"])
+        self._take(Request(name, tuple(sender), message["header"], *said))
 
     def _beat(self) -> None:
         while True:

@@ -334,17 +334,20 @@ def _background(model: Model, _: protocol.Event, body: protocol.Background) -> M
     return model._replace(background=body.cells)
 
 
-def _silent(
-    model: Model, _: protocol.Event, __: protocol.Draft | protocol.Leave | protocol.NeverReplayed | protocol.Evaluated
-) -> Model:
-    return model  # it is for the client that sent the cell, or is told by the cell's output
+def _silent(model: Model, _: protocol.Event, __: protocol.EventBody) -> Model:
+    return model  # it is for the client that sent the cell, or for notebooks, or is told by the cell's output
 
 
 def _clear_output(model: Model, _: protocol.Event, __: protocol.ClearOutput) -> Model:
     return model  # what was shown stays in the transcript
 
 
+_SILENT = (
+    protocol.Draft, protocol.Leave, protocol.NeverReplayed, protocol.Evaluated, protocol.Comm, protocol.CommTaken,
+    protocol.CommDone,
+)  # fmt: skip
 _FOLDS: dict[type, Callable[[Model, protocol.Event, Any], Model]] = {
+    **dict.fromkeys(_SILENT, _silent),
     protocol.Queued: _queued,
     protocol.Started: _started,
     protocol.Output: _output,
@@ -352,7 +355,6 @@ _FOLDS: dict[type, Callable[[Model, protocol.Event, Any], Model]] = {
     protocol.Display: _display,
     protocol.ClearOutput: _clear_output,
     protocol.Error: _error,
-    protocol.Evaluated: _silent,
     protocol.InputRequest: _input_request,
     protocol.InputDone: _input_done,
     protocol.Finished: _finished,
@@ -370,10 +372,7 @@ _FOLDS: dict[type, Callable[[Model, protocol.Event, Any], Model]] = {
     protocol.Stack: _stack,
     protocol.Notice: _notice,
     protocol.TerminalUsed: _terminal_used,
-    protocol.Draft: _silent,
-    protocol.Leave: _silent,
     protocol.Remakeable: _remakeable,
-    protocol.NeverReplayed: _silent,
     protocol.Background: _background,
 }
 

@@ -1,4 +1,4 @@
-"""Which cells the queue takes, in which order, and how it is listed within a message. Pure.
+"""Which cells and lines of input are taken, in which order, and how the queue is listed within a message. Pure.
 
 Runs in: host.
 """
@@ -9,10 +9,12 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 from pyshell.errors import SessionStopped, UsageError, WorkerStartFailed
-from pyshell.protocol import KEPT_OUT, Asked, Execute, QueuedCell, Reordered, State
+from pyshell.protocol import KEPT_OUT, Execute, Input, QueuedCell, Reordered, State
 
 MAX_CODE = 2 << 20
 """Bytes of one cell; an event that holds it must fit into a message."""
+MAX_LINE = 4000
+"""Bytes of one line of input: a terminal's line editor holds no more (N_TTY_BUF_SIZE)."""
 MAX_QUEUED = 5000
 MAX_EXPRESSIONS, MAX_EXPRESSION_CHARACTERS = 100, 100_000
 """What goes with one cell; the host keeps it in memory while the cell waits."""
@@ -49,16 +51,6 @@ def check_state(state: State, gave_up: str) -> None:
         raise WorkerStartFailed(f"{gave_up}; mend the cause, then restart the session")
 
 
-def reason_to_stay(asked: Asked, waiting: int, clients: int) -> str:
-    """Why a cell that asks for the session's end does not get it; nothing if it does."""
-    others = clients - 1  # who has sent the cell is one of them, or has left
-    found = [f"{waiting} {'cell waits' if waiting == 1 else 'cells wait'}"] if waiting else []
-    found += [f"{others} {'other is' if others == 1 else 'others are'} attached"] if others > 0 else []
-    if not found or asked.force:
-        return ""
-    return f"Not ended: {' and '.join(found)}. %kill -f ends the session all the same."
-
-
 def check_room(code: str, expressions: tuple[str, ...], waiting: int) -> None:
     """UsageError for a cell that is too long, or too many."""
     if len(code.encode("utf-8", "replace")) > MAX_CODE:
@@ -90,3 +82,11 @@ def find_waiting(queue: Iterable[QueuedCell], number: int) -> QueuedCell:
         if cell.cell == number:
             return cell
     raise UsageError(f"In[{number}] is not waiting in the queue")
+
+
+def line(request: Input) -> bytes:
+    """The bytes that a keyboard would send for a line of input, or for end-of-file."""
+    data = request.text.encode("utf-8", "replace")
+    if len(data) > MAX_LINE or b"\n" in data:
+        raise UsageError(f"a line of input has up to {MAX_LINE} bytes and no newline; pass longer text by a file")
+    return b"\x04" if request.end else data + b"\n"

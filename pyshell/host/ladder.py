@@ -12,7 +12,7 @@ from typing import Literal
 
 from pyshell.host.loop import Loop
 from pyshell.host.succession import Succession
-from pyshell.protocol import Interrupted, QueuedCell
+from pyshell.protocol import COMM_CELL, Interrupted, QueuedCell
 
 BEGIN_SECONDS = 0.05
 """When to look again whether the cell has begun: before that a signal would be lost."""
@@ -30,21 +30,26 @@ class Ladder:
         loop: Loop,
         succession: Succession,
         running: Callable[[], QueuedCell | None],
-        show: Callable[[str, QueuedCell], None],
+        show: Callable[[str, QueuedCell | None], None],
     ) -> None:
         self._loop = loop
         self._succession = succession
         self._running = running
         self._show = show
         self._presses = 0
+        self.killed_for = ""
+        """What is said of the worker's death, if that was the last rung."""
 
     def start_anew(self) -> None:
         self._presses = 0
+        self.killed_for = ""
 
     def climb(self, cell: QueuedCell) -> Literal["signal", "stack", "kill"]:
         """Take the next rung for the running cell."""
         self._presses += 1
         if self._presses > 2:
+            what = f"In[{cell.cell}]" if cell.cell != COMM_CELL else "what a widget called"
+            self.killed_for = f"The worker was killed as you asked, because {what} did not stop."
             self._succession.kill_worker()
             return "kill"
         self._interrupt(cell)
@@ -77,4 +82,4 @@ class Ladder:
     def _show_stack(self, cell: QueuedCell) -> None:
         text = self._succession.worker.read_stack() if self._succession.worker else ""
         if text and self._running() is cell:  # else it obeyed meanwhile, and nobody asks where it is
-            self._show(text, cell)
+            self._show(text, cell if cell.cell != COMM_CELL else None)

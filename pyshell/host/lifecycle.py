@@ -10,7 +10,14 @@ from pyshell.protocol import State
 TRANSITIONS: dict[State, dict[str, State]] = {
     # The first worker is on its way.
     "starting": {"restored": "idle", "exited": "restarting", "gave_up": "dead", "kill": "stopped"},
-    "idle": {"execute": "busy", "travel": "busy", "exited": "restarting", "restart": "restarting", "kill": "stopped"},
+    "idle": {
+        "execute": "busy",
+        "travel": "busy",
+        "comm": "busy",
+        "exited": "restarting",
+        "restart": "restarting",
+        "kill": "stopped",
+    },
     "busy": {"finished": "idle", "exited": "restarting", "restart": "restarting", "kill": "stopped"},
     # Another worker is on its way, or is loading the checkpoint.
     "restarting": {

@@ -13,7 +13,7 @@ from pyshell.transport import Answer
 
 LOOKING = frozenset({
     "look_on", "status", "events", "queue", "complete", "inspect", "variables", "children", "table", "history",
-    "checkpoints", "peek", "diff",
+    "checkpoints", "comms", "peek", "diff",
 })  # fmt: skip
 """Operations that change nothing."""
 

@@ -19,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 from pyshell import handshake
-from pyshell.errors import PyshellError, RemoteError, TransportError, UsageError, WorkerBusy
+from pyshell.errors import PyshellError, RemoteError, TransportError, WorkerBusy
 from pyshell.host import timeline
+from pyshell.host.admission import line
 from pyshell.host.checkpoints import Checkpoints
 from pyshell.host.elsewhere import cells_elsewhere
 from pyshell.host.journal import Journal
@@ -55,6 +56,7 @@ from pyshell.protocol import (
     Message,
     MoveCell,
     Nothing,
+    OpenComms,
     Queue,
     ReadChildren,
     ReadEvents,
@@ -63,6 +65,7 @@ from pyshell.protocol import (
     ReadVariables,
     Restart,
     Save,
+    SendComm,
     Size,
     Status,
     Submitted,
@@ -70,14 +73,10 @@ from pyshell.protocol import (
     Underway,
     Variables,
 )
-from pyshell.protocol import (
-    Checkpoints as CheckpointList,
-)
+from pyshell.protocol import Checkpoints as CheckpointList
 from pyshell.transport import Answer, Link
 from pyshell.typed.cursor import asked
 
-MAX_LINE = 4000
-"""Bytes of one line of input: a terminal's line editor holds no more (N_TTY_BUF_SIZE)."""
 FOLLOWER_SECONDS, FOLLOWER_TURN = 0.1, 0.005
 """Who follows events asks again at once; who has not for so long only reads now and then. Waited for in turns."""
 MAX_CLIENTS = 64
@@ -204,6 +203,12 @@ class HostService:
     def resize(self, request: Size) -> Nothing:
         return self._do(lambda: self._supervisor.succession.resize(request))
 
+    def comm(self, request: SendComm) -> Nothing:
+        return self._do(lambda: self._supervisor.comms.send(request))
+
+    def comms(self, _request: Nothing) -> OpenComms:
+        return self._loop.ask(self._supervisor.comms.listing)
+
     def interrupt(self, _request: Nothing) -> InterruptReply:
         return self._loop.ask(self._supervisor.interrupt)
 
@@ -316,14 +321,6 @@ def count_client(clients: Counter[int], pid: int, change: int) -> None:
     clients[pid] += change
     if not clients[pid]:
         del clients[pid]
-
-
-def line(request: Input) -> bytes:
-    """The bytes that a keyboard would send for a line of input, or for end-of-file."""
-    data = request.text.encode("utf-8", "replace")
-    if len(data) > MAX_LINE or b"\n" in data:
-        raise UsageError(f"a line of input has up to {MAX_LINE} bytes and no newline; pass longer text by a file")
-    return b"\x04" if request.end else data + b"\n"
 
 
 def has_hung_up(sock: socket.socket) -> bool:

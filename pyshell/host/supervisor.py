@@ -12,10 +12,12 @@ from dataclasses import replace
 
 from pyshell.errors import StoreFull, WorkerBusy
 from pyshell.host import again
-from pyshell.host.admission import check_room, check_state, find_waiting, kept, listed, placed, reason_to_stay, reorder
+from pyshell.host.admission import check_room, check_state, find_waiting, kept, listed, placed, reorder
+from pyshell.host.asked import do_as_asked
 from pyshell.host.background import Behind
 from pyshell.host.birth import Newborn, Place
 from pyshell.host.checkpoints import Checkpoints, Verdict, unsaved_of
+from pyshell.host.comms import Comms
 from pyshell.host.journal import Journal
 from pyshell.host.ladder import Ladder
 from pyshell.host.ledger import Ledger
@@ -33,6 +35,8 @@ from pyshell.protocol import (
     CellStatus,
     Checkout,
     CheckpointStarted,
+    Comm,
+    CommDone,
     Died,
     EventBody,
     Execute,
@@ -78,21 +82,17 @@ class Supervisor:
         self._checkpoints = checkpoints
         self._state: State = "starting"
         self._queue: deque[QueuedCell] = deque()
-        self._held = False
+        self._held = self._came_up = self._fresh = False
         self._running: QueuedCell | None = None
         self._started_at = 0.0
-        self._killed_for = ""
         self._dead_cell: QueuedCell | None = None
         self._request: InputRequest | None = None
-        self._gave_up = ""
-        self._came_up = False
-        self._fresh = False
         self._ledger = Ledger()
         self._asked: Asked | None = None
         self._saved: Verdict | None = None
         self._verified_cell: int | None = None
         self._next_cell = journal.next_cell()
-        self._python = ""
+        self._python = self._gave_up = ""
         self._begun = time.time()
         self.clients: Counter[int] = Counter()
         """How many connections each process has, by its number."""
@@ -100,7 +100,8 @@ class Supervisor:
         self._behind = Behind(journal)
         self.succession = Succession(place, loop, journal, checkpoints, self)
         self.travel = Travel(loop, journal, checkpoints, self.succession, self)
-        self._ladder = Ladder(loop, self.succession, lambda: self._running, lambda text, c: self._emit(Stack(text), c))
+        self.comms = Comms(journal, self.succession, self)
+        self._ladder = Ladder(loop, self.succession, self._in_front, lambda text, c: self._emit(Stack(text), c))
 
     def begin(self, first: Newborn | None = None) -> None:
         """Go on where the journal ends: what waited is held, what ran has died. `first` is a worker on its way."""
@@ -124,7 +125,7 @@ class Supervisor:
         check_state(self._state, self._gave_up)
         check_room(code := placed(request), request.expressions, len(self._queue))
         self._queue.append(cell := self._note(request.client, code, request.expressions))
-        self._run_next()
+        self.go_on()
         return Submitted(cell.cell)
 
     def _note(self, client: str, code: str, expressions: tuple[str, ...] = ()) -> QueuedCell:
@@ -154,7 +155,7 @@ class Supervisor:
         if self._held:
             self._held = False
             self._emit(Released())
-        self._run_next()
+        self.go_on()
 
     def terminal(self) -> Terminal:
         """What to type on. Writing to it may have to wait, so that is done elsewhere."""
@@ -167,12 +168,12 @@ class Supervisor:
 
         Where no cell runs, it abandons what is being restored.
         """
-        if self._running is None:
+        if (cell := self._in_front()) is None:
             return InterruptReply("kill" if self.succession.abandon_restore() else "nothing")
-        rung = self._ladder.climb(self._running)
-        if rung == "kill":
-            self._killed_for = f"The worker was killed as you asked, because In[{self._running.cell}] did not stop."
-        return InterruptReply(rung)
+        return InterruptReply(self._ladder.climb(cell))
+
+    def _in_front(self) -> QueuedCell | None:
+        return self._running or self.comms.running
 
     def restart(self, request: Restart) -> None:
         """Another worker, with an empty namespace or the newest state, perhaps in another interpreter."""
@@ -186,7 +187,7 @@ class Supervisor:
         if was_dead:
             return self.succession.start_again(request.fresh)
         self._held = bool(self._queue)  # what is submitted from here on is meant for the next worker
-        self.succession.replace(request.fresh, self._running is not None)
+        self.succession.replace(request.fresh, self._in_front() is not None)
 
     def save(self, request: Save) -> None:
         """Take a checkpoint after the cells that are running or waiting now."""
@@ -206,7 +207,7 @@ class Supervisor:
         if self._state == "stopped":
             return
         self._change("kill")
-        self.succession.stop(self._running is not None)
+        self.succession.stop(self._in_front() is not None)
 
     def status(self) -> Status:
         saved = self._saved.manifest if self._saved else None
@@ -246,6 +247,8 @@ class Supervisor:
             self._verified_cell = body.cell
         elif isinstance(body, ARRIVALS):
             self.travel.arrived(body)
+        elif isinstance(body, (Comm, CommDone)):
+            self.comms.told(body)
         elif isinstance(body, Outlines):
             self.summary.apply(body)
         elif isinstance(body, Asked):
@@ -260,8 +263,7 @@ class Supervisor:
     def _on_finished(self, finished: Finished) -> None:
         if self._running is None:
             return
-        cell, self._running = self._running, None
-        self._request = None
+        cell, self._running, self._request = self._running, None, None
         self._journal.finish_cell(cell.cell, finished.status, finished.effects)
         self._emit(finished, cell)
         self._ledger.ended(cell.cell)
@@ -269,18 +271,8 @@ class Supervisor:
             self._change("finished")
         asked, self._asked = self._asked, None
         if asked is not None and self._state == "idle":
-            self._do_as_asked(asked, cell.client)
-        self._run_next()
-
-    def _do_as_asked(self, asked: Asked, client: str) -> None:
-        if asked.what == "python":
-            self.restart(Restart(False, asked.python))
-        elif asked.what != "kill":
-            self.begin_travel(Checkout(asked.what, asked.checkpoint, client))
-        elif why := reason_to_stay(asked, len(self._queue), len(self.clients)):
-            self._emit(Notice(why))
-        else:
-            self.kill()
+            do_as_asked(self, asked, cell.client, self._emit)
+        self.go_on()
 
     def on_saved(self, verdict: Verdict) -> None:
         if verdict.manifest is not None:
@@ -299,7 +291,12 @@ class Supervisor:
         self._journal.append(arrival, epoch=self.succession.epoch, cell=None, client=client)
         if self._state == "busy":
             self._change("finished")
-        self._run_next()
+        self.go_on()
+
+    def on_turn(self, has_come: bool) -> None:
+        self._verified_cell = None
+        self._ladder.start_anew()
+        self._change("comm" if has_come else "finished")
 
     def on_orphan_ended(self) -> None:
         if self._running is not None:
@@ -312,9 +309,10 @@ class Supervisor:
         self.travel.worker_died(self.succession.last_crumb)
         self._behind.lost(self.succession.epoch)
         if info is not None:
-            reason = self._killed_for or info.reason
+            reason = self._ladder.killed_for or info.reason
             self._emit(Died(replace(info, reason=reason, cell=cell.cell if cell else None)), cell)
-        self._killed_for = ""
+        self._ladder.start_anew()
+        self.comms.worker_ended()
         if cell is not None and info is None:
             self._finish(cell, "aborted", time.monotonic() - self._started_at)
         elif cell is not None:
@@ -341,7 +339,7 @@ class Supervisor:
             self._emit(Held(tuple([cell.cell for cell in self._queue])))
         self._change("restored")
         self.travel.worker_is_back()
-        self._run_next()
+        self.go_on()
 
     def _bury(self) -> None:
         """The cell that died with its worker, or with the host before this one, ends now."""
@@ -365,7 +363,9 @@ class Supervisor:
         self._emit(StateChanged("stopped", None))
         self._loop.stop()
 
-    def _run_next(self) -> None:
+    def go_on(self) -> None:
+        if self._state == "idle" and self.comms.begin():
+            return
         if self._state != "idle" or not self._queue or (self._held and self._queue[0].client != again.REPLAYER):
             return
         cell = self._queue.popleft()

@@ -113,6 +113,10 @@ class Checkpointer:
         if self._named is not None:
             self._named = None if named is None else self._named.union(named)
 
+    def doubt(self) -> None:
+        """What ran does not tell what it can have touched."""
+        self._named, self._is_assumed = None, True
+
     def committed(self, sequence: int) -> None:
         """The host made what was saved last HEAD: the next save says only what changed since."""
         outcome = self._outcome
@@ -343,9 +347,7 @@ class Checkpointer:
         self._started += 1
         return f"c{cell or 0}-{os.getpid()}-{self._started}-{os.urandom(4).hex()}"
 
-    def make_job(
-        self, cell: int | None, label: str | None, limits: Limits, touched: frozenset[str] | None
-    ) -> Job:
+    def make_job(self, cell: int | None, label: str | None, limits: Limits, touched: frozenset[str] | None) -> Job:
         """All that a save of these names needs to be told, under a name that no other has."""
         known = self._known if touched is not None else None
         recorded, chunk = self._environment or (None, None)

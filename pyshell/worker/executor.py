@@ -9,15 +9,17 @@ import builtins
 import os
 import queue
 import sys
+import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyshell.protocol import (
+    COMM_CELL,
     CellStatus,
-    ClearOutput,
-    Display,
+    CommDone,
     Error,
     ErrorInfo,
     Fetch,
@@ -28,14 +30,16 @@ from pyshell.protocol import (
     Notice,
     Prepare,
     Ready,
+    ReportBody,
     RestoreNamespace,
     Result,
     RunCell,
+    SendComm,
     Settled,
     TakeCheckpoint,
 )
 from pyshell.worker import cell as cells
-from pyshell.worker import displaying, notebooks, plotting
+from pyshell.worker import comms, displaying, notebooks, plotting
 from pyshell.worker.autosaving import Autosaving, Midway
 from pyshell.worker.changes import ChangeWatch
 from pyshell.worker.expressions import evaluated
@@ -80,12 +84,14 @@ class Executor:
         self._outside = Outside()
         self._cell: int | None = None
         self._place = Place("", "")
-        self._pid = os.getpid()
+        self._pid, self._main = os.getpid(), threading.get_ident()
         sys.displayhook = sys.__displayhook__ = self._display
         self._own_hook = sys.excepthook = sys.__excepthook__ = self._except
         builtins.display = displaying.display  # type: ignore[attr-defined]  # as in IPython: notebooks rely on it
-        displaying.offer(self._show, self._notice)
+        displaying.offer(self._tell, self._notice)
         notebooks.install()
+        self._voice = comms.Voice(self._tell, namespace, self._describe, self._show_figures)
+        comms.offer(self._voice)
         self._saving: Saving | None = None
         self.autosaving = Autosaving(interrupts, namespace.variables, self._save_midway)
         self._shell: Shell | None = None
@@ -145,6 +151,10 @@ class Executor:
                 self._sender.wait_sent(SEND_SECONDS)
             saving.save_after(task.cell, self._runner.named)
             self._summing.wake(self._runner.named)
+        elif isinstance(task, SendComm):
+            self._hear(task)
+            saving.note_between()
+            self._summing.wake(None)
         elif isinstance(task, RestoreNamespace):
             self._outside.expect([past.code for past in task.history])
             saving.restore(task)
@@ -180,7 +190,7 @@ class Executor:
         self._place = place_of(task)
         self.autosaving.begin(task.cell, self._place.filename)
         started = time.perf_counter()
-        status = self._run_guarded(task)
+        status = self._run_guarded(lambda: self._run(task))
         seconds = time.perf_counter() - started
         self._runner.note_ran()
         self.autosaving.end(status == "ok")
@@ -193,6 +203,15 @@ class Executor:
         self._cell = None
         if self._shell is not None:
             self._shell.background.go()
+
+    def _hear(self, task: SendComm) -> None:
+        """Let a comm hear what came for it, between two cells; never raises."""
+        self._interrupts.cell = COMM_CELL
+        self.changes.begin()
+        status = self._run_guarded(lambda: self._voice.hear(task))
+        self._output.put_back_modes()
+        self.changes.end(self._namespace.newest, None)
+        self._tell(CommDone(task.message, status))
 
     def _save_midway(self, midway: Midway) -> float | None:
         """Save while the cell runs; see autosaving.Save."""
@@ -207,9 +226,9 @@ class Executor:
                 self._serve(self._tasks.take_first((Settled, Reaped), 0.0), saving)  # of the save before
         return saving.save_midway()
 
-    def _run_guarded(self, task: RunCell) -> CellStatus:
+    def _run_guarded(self, run: Callable[[], None]) -> CellStatus:
         try:
-            self._interrupts.call(lambda: self._run(task))
+            self._interrupts.call(run)
         except BaseException as exc:  # user code raises what it likes; SystemExit does not end the session
             if os.getpid() != self._pid:
                 _end_child(exc)
@@ -247,7 +266,7 @@ class Executor:
             assert self._saving is not None
             around = Surroundings(
                 self._namespace, self._runner, self._saving.store, self.submit,
-                lambda body: self._sender.report(body, self._cell, self._fence()), self._saving.journeys.borrow,
+                self._tell, self._saving.journeys.borrow,
                 self._interrupts, self._sender.report,
             )  # fmt: skip
             self._shell = Shell(around)
@@ -307,16 +326,18 @@ class Executor:
         self._sender.report(Result(text, cells.name_of(type(value))), self._cell, self._fence())
         shown = displaying.representations(value, self._notice)
         if shown.data:
-            self._show(shown.as_display("", "", False, True))
+            self._tell(shown.as_display("", "", False, True))
 
-    def _show(self, display: Display | ClearOutput) -> None:
-        self._sender.report(display, self._cell, self._fence())
+    def _tell(self, body: ReportBody, in_order: bool = True) -> None:
+        self._sender.report(body, self._cell, self._fence() if in_order else 0)
 
     def _except(self, kind: type[BaseException], value: BaseException, tb: Any) -> None:
         """What sys.excepthook is until the user replaces it: for code that calls it itself."""
         sys.stderr.write(cells.describe(value.with_traceback(tb)).traceback)
 
     def _fence(self) -> int:
+        if threading.get_ident() != self._main:
+            return self._output.fence()
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name, None)
             try:

@@ -5,44 +5,24 @@ Runs in: worker, on the thread that imports IPython. Nothing of IPython is impor
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
 from typing import Any
 
 from pyshell.worker import displaying
+from pyshell.worker.importers import on_import
 
 MODULE = "IPython.core.display_functions"
 
 
-class _Waiter:
-    """Waits on `sys.meta_path` for the module that has `display`, and is gone then."""
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> Any:
-        if name != MODULE:
-            return None
-        from importlib.util import find_spec  # most sessions never need it
-
-        sys.meta_path.remove(self)
-        spec: Any = find_spec(name)
-        if spec is not None:
-            spec.loader.exec_module = _then_take_over(spec.loader.exec_module)
-        return spec
-
-
 def install() -> None:
     """Take over when it is imported."""
-    sys.meta_path.insert(0, _Waiter())
+    on_import({MODULE: _take_over})
 
 
-def _then_take_over(load: Callable[[Any], None]) -> Callable[[Any], None]:
-    def load_both(module: Any) -> None:
-        load(module)
-        for function in (display, update_display, displaying.clear_output):
-            # Saved by reference, as IPython's own would be, which print the text where no shell of theirs runs.
-            function.__module__ = MODULE
-            setattr(module, function.__name__, function)
-
-    return load_both
+def _take_over(module: Any) -> None:
+    for function in (display, update_display, displaying.clear_output):
+        # Saved by reference, as IPython's own would be, which print the text where no shell of theirs runs.
+        function.__module__ = MODULE
+        setattr(module, function.__name__, function)
 
 
 def display(*values: Any, display_id: Any = None, raw: bool = False, clear: bool = False, **_: Any) -> Any:

@@ -16,6 +16,7 @@ _CONNECTION = "its other end is outside of this session; connect again"
 _PROCESS = "it stands for a process that a restored session does not own"
 _THREAD = "a thread cannot be saved; start it again"
 _WAITING = "what it waits for runs outside of the namespace; make it again"
+_VIEW = "its view in the notebook ends with this process; make it again"
 _MEMORY = "it stands for memory that only this process has"
 
 REASONS = {
@@ -54,6 +55,8 @@ REASONS = {
     "_asyncio.Task": _WAITING,
     "asyncio.futures.Future": _WAITING,
     "asyncio.events.AbstractEventLoop": _WAITING,
+    "comm.base_comm.BaseComm": _VIEW,
+    "ipywidgets.widgets.widget.Widget": _VIEW,
     "mmap.mmap": _MEMORY,
     "ctypes.CDLL": "it stands for code that was loaded into this process; load it again",
     "builtins.PyCapsule": _MEMORY,

@@ -9,6 +9,7 @@ import time
 import types
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,31 +49,22 @@ if TYPE_CHECKING:
     from pyshell.worker.slicing import Slicing
 
 MAX_REASON = 1_000
+Submit = Callable[[Reaped], None]
 
 
 class Saving:
     """Owner: the main thread. `submit` brings a task to it from the thread that waits for the child."""
 
     def __init__(
-        self,
-        surroundings: Surroundings,
-        namespace: Namespace,
-        box: BlackBox,
-        sender: Sender,
-        submit: Callable[[Reaped], None],
+        self, surroundings: Surroundings, namespace: Namespace, box: BlackBox, sender: Sender, submit: Submit
     ) -> None:
         self._surroundings = surroundings
         self._namespace = namespace
-        self._box = box
-        self._sender = sender
+        self._box, self._sender = box, sender
         self._submit = submit
         self._lent: dict[str, types.ModuleType] = {}
-        self._checkpointer = Checkpointer(
-            surroundings.store,
-            namespace.bindings,
-            self._lent,
-            lambda name: box.drop_crumb(SAVING, name),
-        )
+        drop_crumb = partial(box.drop_crumb, SAVING)
+        self._checkpointer = Checkpointer(surroundings.store, namespace.bindings, self._lent, drop_crumb)
         self._cell: int | None = None
         self._suspects = Suspects()
         self.waiting: TakeCheckpoint | None = None
@@ -118,6 +110,13 @@ class Saving:
         if self._slicing is not None and self._slicing.is_on:
             self._slicing.absorb(cell, self._limits)
         else:
+            self.save(None)
+
+    def note_between(self) -> None:
+        """Code ran between two cells, which can have touched anything."""
+        self._is_saved = False
+        self._checkpointer.doubt()
+        if self._running is not None:  # whose end would seem to verify what it has not seen
             self.save(None)
 
     def note_midway(self, midway: Midway, named: Collection[str] | None) -> None:

@@ -21,6 +21,7 @@ from pyshell.protocol import (
     ReadVariables,
     RestoreNamespace,
     RunCell,
+    SendComm,
     Settled,
     Table,
     TakeCheckpoint,
@@ -61,6 +62,10 @@ class WorkerService:
         return Nothing()
 
     def load(self, request: Fetch) -> Nothing:
+        self._executor.submit(request)
+        return Nothing()
+
+    def comm(self, request: SendComm) -> Nothing:
         self._executor.submit(request)
         return Nothing()
 
@@ -107,6 +112,7 @@ class WorkerService:
             "checkpoint": self.checkpoint,
             "checkout": self.checkout,
             "load": self.load,
+            "comm": self.comm,
             "settled": self.settled,
             "interrupted": self.interrupted,
             "complete": looking(self.complete),
