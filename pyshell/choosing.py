@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import select
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pyshell import starting
 from pyshell.drawing import cut
 from pyshell.errors import CallTimeout, SessionNotFound, UsageError
+from pyshell.exits import exit_watch
 
 if TYPE_CHECKING:
     from pyshell.client import Session
@@ -74,13 +75,14 @@ def end_host(pid: int | None) -> None:
     """End a session whose host does not speak with us: SIGTERM lets it save what is not saved."""
     from pyshell.client import KILL_SECONDS  # late, as all of the client is
 
-    if pid is not None:
+    if pid is None:
+        return
+    deadline = time.monotonic() + KILL_SECONDS
+    with exit_watch(pid) as has_ended:
         with contextlib.suppress(ProcessLookupError):  # it has just ended
-            fd = os.pidfd_open(pid)
-            signal.pidfd_send_signal(fd, signal.SIGTERM)
-            is_gone = bool(select.select([fd], [], [], KILL_SECONDS)[0])
-            os.close(fd)
-            if not is_gone:
+            os.kill(pid, signal.SIGTERM)
+        while not has_ended():
+            if time.monotonic() >= deadline:
                 raise CallTimeout(f"the session's host (process {pid}) has not ended within {KILL_SECONDS:.0f} s")
 
 

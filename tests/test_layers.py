@@ -39,6 +39,7 @@ LAYERS: dict[str, set[str]] = {
     "blackbox": {"errors"},
     "inbox": {"errors"},
     "memory": {"errors"},
+    "exits": {"errors"},
     "typed": set(),
     "analysis": set(),
     "worker": {
@@ -46,8 +47,8 @@ LAYERS: dict[str, set[str]] = {
         "interpreters", "errors",
     },
     "host": {
-        "transport", "handshake", "protocol", "store", "blackbox", "inbox", "memory", "paths", "private", "typed",
-        "errors",
+        "transport", "handshake", "protocol", "store", "blackbox", "inbox", "memory", "exits", "paths", "private",
+        "typed", "errors",
     },
     "syntax": {"escapes", "protocol", "errors"},
     "drawing": {"protocol"},
@@ -60,7 +61,7 @@ LAYERS: dict[str, set[str]] = {
     },
     "starting": {"interpreters", "timeline", "client", "transport", "protocol", "paths", "config", "errors"},
     "aio": {"gathering", "lanes", "starting", "client", "protocol", "errors"},
-    "choosing": {"starting", "client", "drawing", "protocol", "errors"},
+    "choosing": {"starting", "client", "drawing", "exits", "protocol", "errors"},
     "listing": {"interpreters", "choosing", "drawing", "memory", "starting", "protocol", "errors"},
     "replaying": {"client", "protocol", "errors"},
     "documents": {"protocol", "errors"},

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import os
 import queue
-import select
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from pyshell.errors import StoreError
+from pyshell.exits import exit_watch
 from pyshell.frozen import dataclass
 from pyshell.host import timeline
 from pyshell.host.stalling import Stalling
@@ -243,7 +243,7 @@ def wait_for_exit(
 ) -> bool:
     """Wait for a process that is not our child. False if it still runs after the time, or is stuck."""
     deadline = time.monotonic() + seconds
-    with _exit_watch(pid) as has_ended:
+    with exit_watch(pid) as has_ended:
         while not has_ended():
             if hurry.is_set():
                 deadline = min(deadline, time.monotonic() + LEFTOVER_SECONDS)
@@ -251,32 +251,6 @@ def wait_for_exit(
             if time.monotonic() >= deadline or is_stuck():
                 return False
     return True
-
-
-@contextmanager
-def _exit_watch(pid: int) -> Iterator[Callable[[], bool]]:
-    """A function that waits a quarter of a second at most and says whether the process has ended."""
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        yield lambda: True
-        return
-    except (AttributeError, OSError):  # macOS, and Linux before 5.3
-        yield lambda: _ended_by_polling(pid)
-        return
-    try:
-        yield lambda: bool(select.select([fd], [], [], 0.25)[0])
-    finally:
-        os.close(fd)
-
-
-def _ended_by_polling(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return True
-    time.sleep(0.01)
-    return False
 
 
 def _kill_child(pid: int) -> None:
