@@ -252,6 +252,8 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
 
 def _for_directory() -> int:
     """`pyshell` alone: the session of this directory."""
+    if starting.is_eternal():
+        return _for_ever()
     name = name_for_directory(os.getcwd())
     if not starting.exists(name):
         return opening.open_console(name, opening.Wanted(os.environ), starting.Launch(name, python=_discovered()))
@@ -262,6 +264,17 @@ def _for_directory() -> int:
     if answer.startswith("a"):
         return _attach(["-t", name])
     return _new([]) if answer.startswith("n") else 0
+
+
+def _for_ever() -> int:
+    """The session that works in this directory, without a question; the one used last if there are several."""
+    from pyshell import listing
+
+    found = listing.working_in(os.getcwd())
+    if found:
+        return _attach(["-t", max(found, key=choosing.last_used)])
+    name = choosing.free_name(name_for_directory(os.getcwd()))
+    return opening.open_console(name, opening.Wanted(os.environ), starting.Launch(name, python=_discovered()))
 
 
 # --- as python does -------------------------------------------------------------------------------------------

@@ -60,6 +60,9 @@ SETTINGS = (
             "too large", "500_000_000"),
     Setting("saving", "autosave_seconds", 60, SECONDS, "how often a cell is saved that runs for longer; 0 for only at "
             "its end"),
+    Setting("saving", "mode", "automatic", _one_of("automatic", "eternal", "manual"), "each cell is saved by itself; "
+            "\"eternal\": and pyshell goes on with a directory's session without asking, and makes again what could "
+            "not be saved; \"manual\": only %checkpoint and %store save"),
     Setting("keep", "recent", 50, NUMBER, "of the saved states the newest stay; labelled ones all do"),
     Setting("keep", "every", 10, COUNT, "of the older ones every tenth, or whatever is said here; 0 for none"),
     Setting("keep", "by_age", False, SWITCH, "also the last of each hour for a day, of each day for a month, of each "
@@ -86,7 +89,7 @@ TABLES = {
     "keep": "which saved states stay",
     "replay": "what is done when a session comes back and not all of it was saved",
     "console": "how the console looks and behaves",
-    "keys": 'which keys call a command, instead of those that it has by itself: a key, a list of keys, or [] for none. '
+    "keys": "which keys call a command, instead of those that it has by itself: a key, a list of keys, or [] for none. "
     'Keys are written as "ctrl r", "alt f", "shift tab", "f5".',
 }
 
@@ -100,12 +103,13 @@ class Saving:
     source: str = ""
     """The file that says so."""
     autosave_seconds: float = 60
+    mode: str = "automatic"
 
     def to_settings(self) -> dict[str, Any]:
         """As the host is told it, in JSON."""
         return {
             "exclude": self.exclude, "max_value_bytes": self.max_value_bytes, "source": self.source,
-            "autosave_seconds": self.autosave_seconds,
+            "autosave_seconds": self.autosave_seconds, "mode": self.mode,
         }  # fmt: skip
 
 
@@ -200,7 +204,7 @@ class _Reading:
         return Config(
             Saving(**said["saving"], source=str(self._path)),
             Keep(**said["keep"]),
-            said["replay"].get("after_restore", "ask"),
+            said["replay"].get("after_restore", "auto" if said["saving"].get("mode") == "eternal" else "ask"),
             Console(**said["console"], **self._keys(found)),
         )
 

@@ -43,6 +43,15 @@ def rows_of(now: float) -> list[Sequence[str]]:
     return [_row(glance, now) for glance in glances]
 
 
+def working_in(directory: str) -> list[str]:
+    """The sessions of that directory; those of scripts (`pyshell run`) are none that a person goes on with."""
+    names = starting.names()
+    if not names:
+        return []
+    glances = protocol.from_json(starting.ask("survey", names=names), Glances).glances
+    return [glance.name for glance in glances if glance.cwd == directory and not glance.name.startswith("run-")]
+
+
 def describe(name: str) -> str:
     """One session in a sentence."""
     try:

@@ -208,6 +208,8 @@ class Finished(Message):
     """None: the cell did not run to its end."""
     effects: tuple[str, ...] = ()
     """What it did outside of its process, as far as that was seen: `wrote out.csv`, `connected to example.org:443`."""
+    saves: bool = True
+    """Whether what it did is going to be saved; no in a session where only its person does that."""
 
 
 @message

@@ -81,6 +81,7 @@ def run(order: Order, client: str, python: str | None = None) -> int:
     """Run it to its end; the exit status that the script would have. `python` is as in `main`."""
     script = order.script.absolute()
     statements = scripts.read_script(script, order.arguments)
+    starting.save_anyway()
     limit_of(order, statements)  # before anything is started for it
     name = order.name or session_name(script)
     # A session of an earlier run keeps the interpreter that it has, whatever the directory has by now.

@@ -25,6 +25,13 @@ if TYPE_CHECKING:
     from pyshell.protocol import Checkpoints, Difference, History
 
 HOST_SECONDS = 30.0
+_is_saved_anyway = False
+
+
+def save_anyway() -> None:
+    """What this process starts from here on saves by itself, whatever the settings say: a script that is run has to."""
+    global _is_saved_anyway
+    _is_saved_anyway = True
 
 
 def roots() -> Roots:
@@ -95,10 +102,15 @@ def _settings(
         "python": interpreter(python),
         "cwd": _directory(cwd, paths),
         "env": worker_environment(os.environ if env is None else env),
-        "saving": said.saving.to_settings(),
+        "saving": said.saving.to_settings() | ({"mode": "automatic"} if _is_saved_anyway else {}),
         "keep": said.keep.to_settings(),
         "replay": said.replay,
     }
+
+
+def is_eternal() -> bool:
+    """Whether a directory's session is to be gone on with, and nothing asked."""
+    return config.read(config_file(os.environ, str(Path.home()))).saving.mode == "eternal"
 
 
 def connect(name: str, *, client: str | None = None, read_only: bool = False) -> Session:

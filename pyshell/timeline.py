@@ -69,7 +69,10 @@ class Timeline:
         known = [found.checkpoint for found in self.checkpoints() if _ended(found.cell, found.line) >= cell]
         if known:
             return min(known)
-        with contextlib.closing(self._read(self._end_of(cell, deadline), None, deadline)) as events:
+        ended = self._end_of(cell, deadline)
+        if ended is not None and isinstance(ended.body, Finished) and not ended.body.saves:
+            raise StoreError(f"In[{cell}] is not saved by itself: [saving] mode is manual; %checkpoint saves it")
+        with contextlib.closing(self._read(ended.seq if ended is not None else 0, None, deadline)) as events:
             for event in events:
                 body: Message = event.body
                 if isinstance(body, Saved) and _ended(event.cell, body.line) >= cell:
@@ -78,10 +81,10 @@ class Timeline:
                     raise StoreError(f"In[{cell}] is not saved: {body.reason}")
         raise self._not_in_time(deadline, f"In[{cell}] is not saved", timeout)
 
-    def _end_of(self, cell: int, deadline: float | None) -> int:
-        """The number of the event that a cell ended with; 0 if it has not ended in time."""
+    def _end_of(self, cell: int, deadline: float | None) -> Event | None:
+        """The event that a cell ended with; None if it has not ended in time."""
         with contextlib.closing(self._read(0, cell, deadline)) as events:
-            return next((event.seq for event in events if isinstance(event.body, Finished)), 0)
+            return next((event for event in events if isinstance(event.body, Finished)), None)
 
     def wait_up(self) -> None:
         """Wait while a worker is being started or restored; at once if there is one, or none will come."""

@@ -91,6 +91,8 @@ class Model(NamedTuple):
     """The saved state that the namespace was in last."""
     unsaved: tuple[protocol.Unsaved, ...] = ()
     saving: bool = False
+    is_manual: bool = False
+    """Nothing is saved by itself."""
     save_failure: str = ""
     background: tuple[int, ...] = ()
     """Cells that run beside the running one."""

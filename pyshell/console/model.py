@@ -241,13 +241,13 @@ def _finished(model: Model, event: protocol.Event, body: protocol.Finished) -> M
         first = cell.code.strip().split("\n")[0]
         model = _write(model, "notice", [f"{model.view.prompts.first(cell.number)}{first}   (not run)"], cell.number)
     model = _with_cell(_end_output(model), cell._replace(status=body.status, seconds=body.seconds))
-    saving = body.status not in ("died", "aborted")
+    saving = model.saving or (body.saves and body.status not in ("died", "aborted"))
+    is_manual = not body.saves if body.changes is not None else model.is_manual
     queue = _without(model.queue, cell.number)
-    running = None if model.running == cell.number else model.running
-    if running is None:
+    if (running := None if model.running == cell.number else model.running) is None:
         model = model._replace(input=None, terminal="lines")
-    model = model._replace(queue=queue, running=running)
-    return model._replace(held=model.held and bool(queue), saving=saving or model.saving)
+    held = model.held and bool(queue)
+    return model._replace(queue=queue, running=running, held=held, saving=saving, is_manual=is_manual)
 
 
 def _saved(model: Model, event: protocol.Event, body: protocol.Saved) -> Model:

@@ -36,6 +36,8 @@ def right(model: Model, usage: Usage = NOTHING) -> str:
         parts.append("F4 gives the program the terminal")
     elif model.running is not None and model.input is None and not model.tail.is_empty:
         parts.append("F4 types to the program")
+    if model.is_manual:
+        parts.append("saved by hand")
     if model.background:
         parts.append(f"{len(model.background)} in the background")
     if model.save_failure:

@@ -41,6 +41,7 @@ from pyshell.protocol import (
 from pyshell.worker import cell as cells
 from pyshell.worker import comms, displaying, notebooks, plotting
 from pyshell.worker.autosaving import Autosaving, Midway
+from pyshell.worker.by_hand import SavingByHand
 from pyshell.worker.changes import ChangeWatch
 from pyshell.worker.expressions import evaluated
 from pyshell.worker.interrupts import Interrupts
@@ -51,7 +52,7 @@ from pyshell.worker.saving import Saving
 from pyshell.worker.sender import Sender
 from pyshell.worker.streams import TerminalOutput
 from pyshell.worker.summing import Summing
-from pyshell.worker.tasks import Stop, Task, Tasks, Touched
+from pyshell.worker.tasks import Stop, StoreNames, Task, Tasks, Touched
 from pyshell.worker.telling import Reaped
 
 if TYPE_CHECKING:
@@ -168,6 +169,8 @@ class Executor:
         elif isinstance(task, (GoTo, Fetch)):
             saving.travel(task)
             self._summing.wake(None)
+        elif isinstance(task, StoreNames) and isinstance(saving, SavingByHand):
+            saving.store_names(task.names)
         elif isinstance(task, Touched):
             task.is_served = True
             saving.save_after(self._namespace.newest, None)
@@ -199,7 +202,8 @@ class Executor:
         effects = self._outside.effects
         if effects:
             self._namespace.effects[task.cell] = effects
-        self._sender.report(Finished(status, seconds, changes, effects), task.cell, self._fence())
+        saves = not isinstance(self._saving, SavingByHand)
+        self._sender.report(Finished(status, seconds, changes, effects, saves), task.cell, self._fence())
         self._cell = None
         if self._shell is not None:
             self._shell.background.go()

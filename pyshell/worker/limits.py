@@ -13,6 +13,7 @@ from typing import Any
 from pyshell.frozen import dataclass, field
 from pyshell.worker.leaves import Unsavable
 
+BY_HAND = "nothing is saved by itself here; %store {} does"
 CRASHED = "saving it crashed or hung the process that saves"
 
 
@@ -30,6 +31,10 @@ class Limits:
     """How often a cell is saved that runs for longer; 0: never."""
     source: str = ""
     """The file to change if something else is wanted."""
+    mode: str = "automatic"
+    """`manual`: nothing is saved by itself."""
+    only: frozenset[str] | None = None
+    """The names that the person has asked to be saved, where he does so one by one."""
     crashed: frozenset[str] = frozenset()
     """Names that are not to be tried again."""
     aside: Mapping[str, str] = field(default_factory=dict)
@@ -38,12 +43,15 @@ class Limits:
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Limits:
         """From what the worker was started with."""
-        return cls(**{**settings, "exclude": tuple(settings.get("exclude", ()))})
+        more = {"autosave_seconds": 0} if settings.get("mode") == "manual" else {}
+        return cls(**{**settings, "exclude": tuple(settings.get("exclude", ())), **more})
 
     def reason_against(self, name: str) -> str:
         """Why this name is not to be saved, whatever its value is; or nothing."""
         if name in self.crashed:
             return CRASHED
+        if self.only is not None and name not in self.only:
+            return BY_HAND.format(name)
         if name in self.aside:
             return self.aside[name]
         pattern = next((pattern for pattern in self.exclude if fnmatchcase(name, pattern)), None)

@@ -23,6 +23,7 @@ from pyshell import handshake, transport
 from pyshell.blackbox import BlackBox
 from pyshell.protocol import REPORT_OPERATIONS, WORKER_OPERATIONS, ReportBody
 from pyshell.worker import class_files, plotting, spawning, streams
+from pyshell.worker.by_hand import SavingByHand
 from pyshell.worker.executor import Executor
 from pyshell.worker.hurrying import SWITCH_INTERVAL
 from pyshell.worker.interrupts import Interrupts
@@ -71,11 +72,10 @@ def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow
     executor = Executor(namespace, sender, output, interrupts)
     service = WorkerService(executor, namespace)
     control_link = transport.Link(control, operations=WORKER_OPERATIONS, answers=service.answers())
-    startup = Surroundings(
-        Path(settings["store"]), settings["startup"], borrow_dill, Limits.of(settings["saving"]), interrupts,
-        executor.has_tasks,
-    )  # fmt: skip
-    saving = Saving(startup, namespace, box, sender, executor.submit)
+    limits, store = Limits.of(settings["saving"]), Path(settings["store"])
+    startup = Surroundings(store, settings["startup"], borrow_dill, limits, interrupts, executor.has_tasks)
+    kind = SavingByHand if limits.mode == "manual" else Saving
+    saving = kind(startup, namespace, box, sender, executor.submit)
 
     def serve() -> None:
         control_link.serve()
@@ -83,7 +83,7 @@ def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow
 
     threading.Thread(target=serve, name="pyshell-rpc", daemon=True).start()
     atexit.register(sender.close, 1.0)
-    executor.autosaving.start(startup.limits.autosave_seconds)
+    executor.autosaving.start(limits.autosave_seconds)
     executor.run(saving)
 
 

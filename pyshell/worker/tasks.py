@@ -26,7 +26,14 @@ class Touched:
     is_served: bool = False
 
 
-Task = Message | Reaped | Touched | Stop
+@dataclass(frozen=True)
+class StoreNames:
+    """The person wants these names to be saved."""
+
+    names: tuple[str, ...]
+
+
+Task = Message | StoreNames | Reaped | Touched | Stop
 """What the host asks for, and what the worker's own threads do."""
 
 

@@ -38,7 +38,7 @@ def interval(clock: Clock, wanted: float, pause: float, work: float | None) -> f
         return work
 
     saving = Autosaving(nullcontext(), {}, save)  # type: ignore[arg-type]
-    saving._seconds = saving._interval = wanted
+    saving.seconds = saving._interval = wanted
     saving.begin(1, "<In[1]>")
     saving.is_due = True
     clock.now += wanted

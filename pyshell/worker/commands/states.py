@@ -17,6 +17,7 @@ from pyshell.protocol import Asked, Checkpoint, TakeCheckpoint
 from pyshell.store import Store
 from pyshell.store.likeness import differing
 from pyshell.worker.commands.call import Call
+from pyshell.worker.tasks import StoreNames
 
 
 def checkpoint(call: Call) -> None:
@@ -27,6 +28,20 @@ def checkpoint(call: Call) -> None:
     label = call.filled().strip().strip("\"'") or None
     call.shell.around.submit(TakeCheckpoint(label))
     print(f'The state after this cell is kept as "{label}".' if label else "The state after this cell is saved.")
+
+
+def store(call: Call) -> None:
+    """%store NAME …
+
+    Saves these names, where `[saving] mode = "manual"` keeps everything else from being saved by itself. Names that are
+    in the newest saved state are saved with them, as they are now. `%checkpoint` saves all names.
+    """
+    names = tuple(call.filled().replace(",", " ").split())
+    wrong = [name for name in names if name not in call.variables]
+    if wrong or not names:
+        raise UsageError(f"there is no name {wrong[0]} to be saved" if wrong else "which names? %store NAME …")
+    call.shell.around.submit(StoreNames(names))
+    print(f"Saved after this cell: {', '.join(names)}.")
 
 
 def undo(call: Call) -> None:

@@ -89,6 +89,7 @@ _ALL = (
     _both("bg", "run something in the background, list or cancel what runs there", "behind"),
     _line("queue", "the cells that wait, and those in the background", "behind"),
     _line("checkpoint", "save the state that this cell leaves, and give it a name", "states"),
+    _line("store", "save single names, where nothing is saved by itself", "states"),
     _line("undo", "take back what the last cell changed", "states"),
     _line("redo", "go on again after an undo", "states"),
     _line("restore", "go to a saved state", "states"),
