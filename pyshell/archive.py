@@ -6,6 +6,7 @@ Runs in: clients (Python 3.11 and newer).
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -84,4 +85,51 @@ def _delete(arguments: list[str]) -> int:
     return 0
 
 
-COMMANDS: dict[str, Callable[[list[str]], int]] = {"history": _history, "delete": _delete}
+def _move(arguments: list[str]) -> int:
+    parser = choosing.parser("move", "Move the files of a saved session; without DIR back into the state directory.")
+    parser.add_argument("-t", metavar="NAME", dest="name", required=True)
+    parser.add_argument("directory", metavar="DIR", nargs="?", help="they lie in DIR/NAME.pyshell then")
+    options = parser.parse_args(arguments)
+    where = _moving("move", check_name(options.name), options.directory)
+    print(f'session "{options.name}" lies in {where}')
+    return 0
+
+
+def _copy(arguments: list[str]) -> int:
+    parser = choosing.parser("copy", "Copy the files of a saved session, to be opened elsewhere.")
+    parser.add_argument("-t", metavar="NAME", dest="name", required=True)
+    parser.add_argument("directory", metavar="DIR", help="the copy is DIR/NAME.pyshell")
+    options = parser.parse_args(arguments)
+    where = _moving("copy", check_name(options.name), options.directory)
+    print(f'{where} is a copy of session "{options.name}"; "pyshell open" takes it up, also on another computer')
+    return 0
+
+
+def _open(arguments: list[str]) -> int:
+    parser = choosing.parser("open", "Take up a session from its files, which stay where they are.")
+    parser.add_argument("-s", metavar="NAME", dest="name", help="its name here; by default that of the directory")
+    parser.add_argument("--yes", action="store_true", help="do not ask whether the files are to be trusted")
+    parser.add_argument("directory", metavar="DIR", help="NAME.pyshell, from --here or pyshell copy")
+    options = parser.parse_args(arguments)
+    directory = os.path.abspath(options.directory)
+    name = check_name(options.name or Path(directory).name.removesuffix(".pyshell"))
+    whose, cells = _moving("look", name, directory).split()
+    if whose != "ours" and not options.yes:
+        print(f"{directory} has {drawing.count(int(cells), 'cell')}, and was not written here.")
+        if not choosing.confirmed(
+            "To open it runs code that it holds, as you. Do you trust where it comes from?", "--yes"
+        ):
+            return 1
+    _moving("take_up", name, directory, cwd=os.getcwd(), python=sys.executable)
+    print(f'session "{name}" is there; "pyshell attach -t {name}" opens the console on it')
+    return 0
+
+
+def _moving(action: str, name: str, directory: str | None, **more: str) -> str:
+    where = os.path.abspath(directory) if directory else None
+    return starting.ask("moving", action=action, name=name, directory=where, **more).strip()
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "history": _history, "delete": _delete, "move": _move, "copy": _copy, "open": _open,
+}  # fmt: skip

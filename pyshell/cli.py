@@ -21,7 +21,8 @@ from pyshell.paths import check_name, name_for_directory
 
 USAGE = """\
 usage: pyshell                              a session for this directory
-       pyshell new [-s NAME] [--python EXE] [-d]
+       pyshell new [-s NAME] [--python EXE] [-d] [--here]
+                                            start one; with --here its files lie in this directory, to be seen
        pyshell attach [-t NAME] [--read-only]
                                             come back to a session, running or saved
        pyshell ls                           the sessions, and what each does
@@ -45,6 +46,9 @@ usage: pyshell                              a session for this directory
        pyshell history [-t NAME] [-p] [-o] [PATTERN]
                                             search the cells of all sessions, and what they have shown
        pyshell delete -t NAME [-f]          delete a saved session for good
+       pyshell move -t NAME [DIR]           move its files into a directory, or back among the others
+       pyshell copy -t NAME DIR             copy its files into a directory
+       pyshell open DIR [-s NAME] [--yes]   take up a session from such files, perhaps of another computer; asks first
        pyshell mcp NAME [--as AGENT] [--attach] [--python EXE]
                                             offer a session to an AI agent, by the Model Context Protocol
        pyshell jupyter install [--user | --prefix DIR] [--name NAME] [--python EXE]
@@ -93,10 +97,13 @@ def _new(arguments: list[str]) -> int:
     parser.add_argument("-s", metavar="NAME", dest="name", help="its name; by default the directory's")
     parser.add_argument("--python", metavar="EXE", help="the interpreter that runs the code, or its environment")
     parser.add_argument("-d", dest="detached", action="store_true", help="start it without a console")
+    parser.add_argument("--here", action="store_true", help="its files lie in this directory: NAME.pyshell")
     opening.add_options(parser)
     options = parser.parse_args(arguments)
     name = check_name(options.name) if options.name else choosing.free_name(name_for_directory(os.getcwd()))
     _refuse_saved(name)
+    if options.here:
+        print(f"its files lie in {starting.ask('moving', action='lay', name=name, directory=os.getcwd()).strip()}")
     launch = starting.Launch(name, python=options.python or _discovered())
     if options.detached:
         launch.wait()
@@ -243,7 +250,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     **{verb: partial(_late, verb) for verb in (
         "restart", "log", "restore", "label", "diff", "prune", "check", "verify", "export", "import", "replay",
     )},
-    **{verb: partial(_of_the_past, verb) for verb in ("history", "delete")},
+    **{verb: partial(_of_the_past, verb) for verb in ("history", "delete", "move", "copy", "open")},
 }  # fmt: skip
 
 

@@ -353,7 +353,7 @@ def test_who_only_looks_on_wakes_no_saved_session(tmp_path: Path) -> None:
         session.run("x = 1")
         session.kill()
     refused = run("attach", "-t", "asleep", "--read-only")
-    assert refused.returncode == 1 and 'is only saved' in refused.stderr and "pyshell log -t asleep" in refused.stderr
+    assert refused.returncode == 1 and "is only saved" in refused.stderr and "pyshell log -t asleep" in refused.stderr
     assert listed("asleep").state.startswith("saved")
 
 
@@ -423,7 +423,8 @@ def test_a_saved_session_is_taken_to_another_state_and_stays_saved() -> None:
     assert "not restored: gen (generator)" in answer.stdout
     with pytest.raises(SessionNotFound):
         starting.connect("moved")
-    assert run("restore", "-t", "moved", "99").stderr == "pyshell: there is no checkpoint 99\n"
+    wrong = run("restore", "-t", "moved", "99").stderr
+    assert wrong == 'pyshell: there is no checkpoint 99; "pyshell log" lists the saved states\n'
     assert run("restore", "-t", "moved", "x").returncode == 2
     assert run("log", "-t", "nowhere").stderr == 'pyshell: there is no session "nowhere"; "pyshell ls" lists them\n'
 

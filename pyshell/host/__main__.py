@@ -54,7 +54,8 @@ def main() -> None:
 def _make_host(settings: dict[str, Any]) -> Host:
     roots = Roots(Path(settings["state"]), Path(settings["runtime"]))
     paths = roots.session(settings["name"])
-    for directory in (roots.state, roots.sessions, paths.directory, paths.output, roots.runtime):
+    own = Path(os.path.realpath(paths.directory))  # in the state directory, or where its person wants it
+    for directory in (roots.state, roots.sessions, own, own / paths.output.name, roots.runtime):
         ensure_private(directory)
     lock = lock_session(paths)
     first: Newborn | None = None

@@ -28,11 +28,17 @@ def delete(paths: SessionPaths) -> None:
         check_rests(paths)
         # Out of the way first: whoever is killed in between leaves no half of a session.
         ensure_private(away := paths.roots.state / "deleted")
+        elsewhere = os.path.realpath(paths.directory) if paths.directory.is_symlink() else None
         os.rename(paths.directory, away / f"{paths.name}.{os.getpid()}")  # the commit point
     finally:
         os.close(lock)
+    if elsewhere is not None:
+        shutil.rmtree(elsewhere)
     for left in away.iterdir():
-        shutil.rmtree(left, ignore_errors=True)  # somebody else may be at it, too
+        if left.is_symlink():
+            left.unlink()
+        else:
+            shutil.rmtree(left, ignore_errors=True)  # somebody else may be at it, too
 
 
 def check_rests(paths: SessionPaths) -> None:

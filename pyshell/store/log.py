@@ -77,9 +77,8 @@ class Log:
         if magic != layout.LOG_MAGIC or version != layout.VERSION:
             raise StoreCorrupt(f"{self._path} is of version {version}; this pyshell reads version {layout.VERSION}")
         if self.key is not None and not layout.is_signed(header, self.key):
-            raise StoreCorrupt(
-                f"{self._path.parent} was not written with this user's key: if you trust where it comes from, adopt it"
-            )
+            said = f"{self._path.parent} was not written with this user's key"
+            raise StoreCorrupt(f'{said}: if you trust its origin, move it elsewhere and say "pyshell open"')
         self._last_mac = mac
 
     def _take(self, data: bytes) -> None:
