@@ -23,14 +23,29 @@ def interpreter(python: str | None) -> str | None:
     if python is None:
         return None
     if os.sep not in python and not Path(python, "bin", "python").exists():
-        return _on_path(python)
+        return _behind_shim(Path(_on_path(python)))
     path = Path(python).expanduser()
     if path.is_dir():
         path = path / "bin" / "python"
     if not os.access(path, os.X_OK):
         raise WorkerStartFailed(f"{path} is no program that can be run; give the path of a Python interpreter")
+    return _behind_shim(path)
+
+
+def _behind_shim(path: Path) -> str:
+    """pyenv and its like choose anew at each start, by a variable or a file; a session keeps its first choice."""
     # Not resolved: a virtual environment is recognised by the path of its symbolic link.
-    return str(path.absolute())
+    found = str(path.absolute())
+    if path.parent.name != "shims":
+        return found
+    import subprocess  # some ms that most sessions never need
+
+    code = "import sys; print(sys.executable)"
+    try:
+        asked = subprocess.run([found, "-c", code], capture_output=True, text=True, timeout=START_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return found  # why it does not run is told when it is started
+    return asked.stdout.strip() or found
 
 
 def _on_path(python: str) -> str:

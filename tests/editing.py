@@ -58,25 +58,63 @@ for i in range(40):
         open(GATE).close()
 """
 
+KEYED = """\
+# %% counts
+count = 1
+pair = [10, count]
+count
 
-def row(text: str) -> int:
+# %% more
+count = 2
+
+# %% for ever
+while True:
+    pass
+
+# %% dies
+import os, signal
+open(GATE).close()
+os.kill(os.getpid(), signal.SIGKILL)
+
+# %% asks
+input("later? ")
+"""
+
+
+def row(text: str, work: str = WORK) -> int:
     """The number of the line of WORK that has this text."""
-    return next(number for number, line in enumerate(WORK.splitlines(), 1) if text in line)
+    return next(number for number, line in enumerate(work.splitlines(), 1) if text in line)
 
 
 class Editor(ABC):
     """A running editor that visits the file, with the plugin."""
 
+    hides_output: bool
+    """Whether the key that shows the output also takes it away."""
+
     @abstractmethod
     def wait(self, what: str, text: str) -> str:
         """Until `what` has the text; all of it. It is one of
 
-        marks (a line "row text" each), output, notes (what the person was told), view (the list in front), document.
+        marks (a line "row text" each), output, notes (what the person was told), view (the list in front), document;
+        variables, states, value.
         """
 
     @abstractmethod
     def do(self, verb: str, at: int = 1) -> None:
         """What the plugin's command or key of that name does, with the cursor at the beginning of a line."""
+
+    @abstractmethod
+    def press(self, what: str, at: int = 1) -> None:
+        """Press the editor's keys for that, with the cursor at the beginning of a line."""
+
+    @abstractmethod
+    def choose(self, list: str, text: str, what: str) -> None:
+        """Press the keys for that in the list of that name, on the line that has the text."""
+
+    @abstractmethod
+    def shown(self) -> int:
+        """How many windows show the output."""
 
     @abstractmethod
     def complete(self, at: int, typed: str, wanted: str) -> None:
@@ -116,14 +154,14 @@ def running(editor: AnEditor, command: Sequence[str], file: Path, env: dict[str,
         process.wait()
 
 
-def prepare(directory: Path) -> tuple[Path, Path]:
+def prepare(directory: Path, work: str = WORK) -> tuple[Path, Path]:
     """A project with a file in it, and the pipe at which two of its cells wait."""
     project = directory / NAME
     (project / ".git").mkdir(parents=True)
     gate = directory / "gate"
     os.mkfifo(gate)
     file = project / "work.py"
-    file.write_text(WORK.replace("GATE", repr(str(gate))))
+    file.write_text(work.replace("GATE", repr(str(gate))))
     return file, gate
 
 
@@ -222,3 +260,102 @@ def come_back(editor: Editor) -> None:
     assert output.count("you were away") == 1 + output.count("'you were away'") and "of 40" not in output
     editor.do("kill")
     editor.wait("notes", "has ended")
+
+
+def keys(editor: Editor, gate: Path) -> None:
+    """Every key and command that the documentation lists, as the person presses it."""
+    counts, more, asks = row("count = 1", KEYED), row("count = 2", KEYED), row("input(", KEYED)
+    _send_and_look(editor, counts)
+    _go_back_and_forth(editor, counts, more)
+    _stop_and_begin_again(editor)
+    _ask_later_and_release(editor, gate, counts, asks)
+    editor.press("clear")
+    assert editor.wait("marks", "") == ""
+    editor.press("detach")
+    with pyshell.connect(NAME) as session:
+        assert session.run("print('while', 'detached')").status == "ok"
+    editor.press("start")
+    editor.wait("output", "while detached")
+    editor.press("kill")
+    editor.wait("notes", "has ended")
+
+
+def _send_and_look(editor: Editor, counts: int) -> None:
+    editor.press("line", counts)
+    editor.wait("marks", f"{counts} ✓ In[1]")
+    editor.press("region", counts + 1)  # that line and the next one
+    editor.wait("marks", f"{counts + 2} Out[2]: 1")
+    shown = editor.shown()
+    editor.press("output")
+    assert becomes_true(lambda: editor.shown() == (0 if editor.hides_output else shown) and shown == 1)
+    editor.press("document", counts)
+    assert "int" in editor.wait("document", "count")
+    editor.press("variables")
+    editor.wait("variables", "count")
+    editor.choose("variables", "pair", "open")
+    editor.wait("value", "[1]")
+
+
+def _go_back_and_forth(editor: Editor, counts: int, more: int) -> None:
+    """A saved state by its label, and the states before and after a change."""
+    editor.press("save")
+    editor.wait("notes", "first")
+    with pyshell.connect(NAME) as session:
+        assert becomes_true(lambda: "first" in [saved.label for saved in session.checkpoints()])
+        editor.press("line", more)
+        editor.wait("marks", f"{more} ✓ In[3]")
+        session.wait_saved(3, timeout=SECONDS)
+        editor.press("undo")
+        assert becomes_true(lambda: _count(session) == "1")
+        editor.press("redo")
+        assert becomes_true(lambda: _count(session) == "2")
+        editor.press("states")
+        editor.wait("states", "first")
+        editor.choose("states", "first", "label")
+        editor.wait("states", "other")
+        assert "other" in [saved.label for saved in session.checkpoints()]
+        editor.choose("states", "other", "go")
+        assert becomes_true(lambda: _count(session) == "1")
+
+
+def _count(session: pyshell.Session) -> str:
+    """What `count` is when nothing runs; looked at without a cell, which would be one more state."""
+    found = [variable.preview for variable in session.variables() if variable.name == "count"]
+    return found[0] if found and session.state == "idle" else ""
+
+
+def _stop_and_begin_again(editor: Editor) -> None:
+    editor.press("buffer")
+    editor.wait("marks", "In[4] running")
+    editor.press("interrupt")
+    editor.wait("marks", "✗ KeyboardInterrupt")
+    editor.press("interrupt")
+    editor.wait("notes", "no cell runs")
+    with pyshell.connect(NAME) as session:
+        session.wait_saved(4, timeout=SECONDS)
+        editor.press("restart")
+        editor.wait("output", "RESTART: epoch 2")
+        assert becomes_true(lambda: _count(session) == "2")
+        editor.press("fresh")
+        editor.wait("output", "RESTART: epoch 3")
+        session.wait_up()
+        assert [variable.name for variable in session.variables()] == []
+
+
+def _ask_later_and_release(editor: Editor, gate: Path, counts: int, asks: int) -> None:
+    editor.press("line", counts)
+    editor.wait("marks", f"{counts} ✓ In[5]")
+    with pyshell.connect(NAME) as session:
+        session.wait_saved(5, timeout=SECONDS)
+        editor.press("cell", row("os.kill", KEYED))
+        editor.wait("marks", "In[6] running")
+        editor.press("next", counts)
+        assert becomes_true(lambda: session.status().queued == (7,))
+    with open(gate, "w"):
+        editor.wait("notes", "held")
+    editor.press("release")
+    editor.wait("marks", "Out[7]: 1")
+    editor.press("cell", asks)
+    editor.wait("notes", "the cell waits on")
+    editor.press("input")
+    editor.wait("marks", "Out[8]: 'Ada'")

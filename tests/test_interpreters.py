@@ -6,6 +6,7 @@ Runs in: tests.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,19 @@ def test_what_cannot_be_a_worker_is_refused_before_anything_is_ended(tmp_path: P
         checked(str(program))
 
 
+def test_a_session_keeps_the_version_that_a_shim_has_chosen(tmp_path: Path) -> None:
+    """pyenv's program looks anew at each start which one is meant."""
+    shims = tmp_path / "shims"
+    shims.mkdir()
+    (shims / "python3.99").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+    (shims / "python3.99").chmod(0o700)
+    assert checked(str(shims / "python3.99")) == sys.executable
+    (shims / "python3.98").write_text("#!/bin/sh\necho python3.98: command not found >&2\nexit 127\n")
+    (shims / "python3.98").chmod(0o700)
+    with pytest.raises(WorkerStartFailed, match="command not found"):
+        checked(str(shims / "python3.98"))
+
+
 def pyshell_of(directory: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(pyshell.__file__).parents[1]), **variables}
     command = [sys.executable, "-m", "pyshell", *arguments]
@@ -73,6 +87,47 @@ def test_a_new_session_of_a_directory_runs_in_its_environment(tmp_path: Path) ->
             assert f"Python {session.status().python} fit/.venv in" in listing.describe("fit")
         finally:
             session.kill()
+
+
+PRINTS = "import sys\nprint(sys.prefix)\n"
+
+
+def conda(place: Path) -> Path:
+    """An environment as conda makes it: a whole Python under a prefix of its own. Its interpreter."""
+    base = Path(os.path.realpath(Path(sys.base_prefix, "bin", f"python3.{sys.version_info[1]}")))
+    (place / "bin").mkdir(parents=True)
+    (place / "conda-meta").mkdir()
+    (place / "conda-meta" / "history").touch()
+    shutil.copy(base, place / "bin" / base.name)
+    (place / "bin" / "python").symlink_to(base.name)
+    (place / "lib").symlink_to(Path(sys.base_prefix, "lib"))
+    return place / "bin" / "python"
+
+
+def test_a_conda_environment_that_is_active_runs_the_code(tmp_path: Path) -> None:
+    place = tmp_path / "torch"
+    asked = subprocess.run([conda(place), "-c", PRINTS], capture_output=True, text=True)
+    if asked.stdout.strip() != str(place):
+        pytest.skip(f"this Python cannot be copied: {asked}")
+    (tmp_path / "script.py").write_text(PRINTS)
+    active = {"CONDA_PREFIX": str(place), "CONDA_DEFAULT_ENV": "torch"}
+    done = pyshell_of(tmp_path, "run", "script.py", **active)
+    assert (done.returncode, done.stdout) == (0, f"{place}\n"), done.stderr
+    assert "torch" in pyshell_of(tmp_path, "ls").stdout
+
+
+@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed here")
+def test_uv_run_has_the_project_s_environment(tmp_path: Path) -> None:
+    """pyshell as a program of its own, the code in the environment of the project that uv is run in."""
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "fit"\nversion = "1"\ndependencies = []\n')
+    (tmp_path / "script.py").write_text(PRINTS)
+    environment = {
+        **os.environ, "PYTHONPATH": str(Path(pyshell.__file__).parents[1]), "UV_CACHE_DIR": str(tmp_path / "cache"),
+        "UV_OFFLINE": "1", "UV_PYTHON": sys.executable,
+    }  # fmt: skip
+    command = ["uv", "run", sys.executable, "-m", "pyshell", "run", "script.py"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / '.venv'}\n"), done.stderr
 
 
 def test_a_run_has_the_interpreter_that_its_first_one_found(tmp_path: Path) -> None:

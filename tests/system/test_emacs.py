@@ -26,19 +26,36 @@ SOURCE = Path(pyshell.__file__).parent / "editors" / "emacs" / "pyshell.el"
 # A cell that asks gets an answer.
 INIT = """
 (setq message-log-max t make-backup-files nil auto-save-default nil pyshell-patience 30)
-(advice-add 'read-string :override (lambda (prompt &rest _) (if (equal prompt "who? ") "Ada" (signal 'quit nil))))
+(defvar test-asked 0)
+(advice-add 'read-string :override
+            (lambda (prompt &rest _)
+              (when (equal prompt "later? ") (setq test-asked (1+ test-asked)))
+              (if (or (equal prompt "who? ") (> test-asked 1)) "Ada" (signal 'quit nil))))
 (defun session () (gethash "project" pyshell--sessions))
 """
 
 LOOKS = {
     "notes": '(with-current-buffer "*Messages*" (buffer-string))',
     "output": "(with-current-buffer (pyshell--output (session)) (buffer-string))",
+    "states": '(with-current-buffer "*pyshell project: states*" (buffer-string))',
+    "value": '(with-current-buffer (get-buffer-create "*pyshell project: pair*") (buffer-string))',
     "view": '(with-current-buffer "*pyshell project: variables*" (buffer-string))',
     "document": '(if (get-buffer "*Help*") (with-current-buffer "*Help*" (buffer-string)) "")',
     "marks": """(with-current-buffer "work.py" (mapconcat
         (lambda (mark) (format "%d %s" (line-number-at-pos (pyshell--place mark)) (car (pyshell--look mark))))
         (pyshell--marks) "\\n"))""",
 }
+
+LOOKS["variables"] = LOOKS["view"]
+
+KEYS = {
+    "line": "C-c ; l", "region": "C-SPC C-n C-e C-c ; r", "cell": "C-c ; c", "next": "C-c ; n", "buffer": "C-c ; b",
+    "output": "C-c ; o", "interrupt": "C-c ; i", "variables": "C-c ; v", "states": "C-c ; s", "undo": "C-c ; u",
+    "redo": "C-c ; U", "document": "C-c ; d", "save": "C-c ; S first RET", "restart": "C-c ; R",
+    "fresh": "C-u C-c ; R", "release": "C-c ; g", "clear": "C-c ; x", "open": "RET", "go": "RET",
+    "label": "l other RET", "detach": "M-x pyshell-detach RET", "start": "M-x pyshell-start RET",
+    "kill": "M-x pyshell-kill RET", "input": "M-x pyshell-input RET",
+}  # fmt: skip
 
 VERBS = {
     "next": "(pyshell-send-cell-and-go)", "cell": "(pyshell-send-cell)", "line": "(pyshell-send-line)",
@@ -82,6 +99,19 @@ class Emacs(editing.Editor):
     def do(self, verb: str, at: int = 1) -> None:
         self._at(at, VERBS[verb])
 
+    hides_output = False
+
+    def press(self, what: str, at: int = 1) -> None:
+        self.lisp(f"""(progn (switch-to-buffer (find-file-noselect "{self._file}"))
+            (goto-char (point-min)) (forward-line {at - 1}) (execute-kbd-macro (kbd "{KEYS[what]}")))""")
+
+    def choose(self, list: str, text: str, what: str) -> None:
+        self.lisp(f"""(progn (switch-to-buffer "*pyshell project: {list}*") (goto-char (point-min))
+            (search-forward "{text}") (beginning-of-line) (execute-kbd-macro (kbd "{KEYS[what]}")))""")
+
+    def shown(self) -> int:
+        return int(self.lisp("(length (get-buffer-window-list (pyshell--output (session)) nil t))"))
+
     def complete(self, at: int, typed: str, wanted: str) -> None:
         found = self._at(
             at,
@@ -123,6 +153,15 @@ def test_a_person_works_in_emacs(xdg: Path, tmp_path: Path) -> None:
         editing.while_away()
         with emacs(file, init, env) as editor:
             editing.come_back(editor)
+
+
+def test_each_key_does_what_the_documentation_says(xdg: Path, tmp_path: Path) -> None:
+    env = editing.environment(tmp_path)
+    init = tmp_path / "init.el"
+    init.write_text(editing.install("emacs", env) + INIT)
+    file, gate = editing.prepare(xdg, editing.KEYED)
+    with editing.session_ended(), emacs(file, init, env) as editor:
+        editing.keys(editor, gate)
 
 
 def test_it_compiles_without_a_warning(tmp_path: Path) -> None:

@@ -31,7 +31,14 @@ told = {}
 vim.notify = function(text)
   table.insert(told, text)
 end
+local asked = 0
 vim.ui.input = function(options, answer)
+  if options.prompt == "later? " then
+    asked = asked + 1
+    return answer(asked > 1 and "Ada" or nil)
+  elseif options.prompt:find("^Label") then
+    return answer("other")
+  end
   answer(options.prompt == "who? " and "Ada" or nil)
 end
 """
@@ -40,6 +47,9 @@ LOOKS = {
     "notes": "table.concat(told, '\\n')",
     "output": "lines(require('pyshell.output').buffer('project'))",
     "view": "lines(0)",
+    "variables": "lines(vim.fn.bufnr('^pyshell-variables://project$'))",
+    "states": "lines(vim.fn.bufnr('^pyshell-states://project$'))",
+    "value": "lines(vim.fn.bufnr('^pyshell-value://project$'))",
     "document": "floating()",
     "matches": """table.concat(vim.tbl_map(function(item) return item.word end,
         vim.fn.complete_info({'items'}).items), ' ')""",
@@ -49,6 +59,9 @@ LOOKS = {
 
 WAIT = """
 function lines(buffer)
+  if buffer == -1 then
+    return ""
+  end
   return table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, false), "\\n")
 end
 function floating()
@@ -63,6 +76,16 @@ local function look() return %s end
 vim.wait(%d, function() return look():find(%s, 1, true) end, 10)
 return look()
 """
+
+
+COMMANDS = ("redo", "restart", "release", "clear", "detach", "start", "kill", "input")
+KEYS = {
+    "line": "\\l", "region": "Vj\\l", "cell": "\\c", "next": "\\n", "buffer": "\\b", "output": "\\o",
+    "interrupt": "\\i", "variables": "\\v", "states": "\\s", "undo": "\\u", "document": "\\k",
+    "save": ":Pyshell save first<CR>",
+    "fresh": ":Pyshell restart fresh<CR>", "open": "<CR>", "go": "<CR>", "label": "L",
+    **{verb: f":Pyshell {verb}<CR>" for verb in COMMANDS},
+}  # fmt: skip
 
 
 class Neovim(editing.Editor):
@@ -91,6 +114,25 @@ class Neovim(editing.Editor):
     def do(self, verb: str, at: int = 1) -> None:
         self._go(at)
         self.lua(f"vim.cmd('Pyshell {verb}')")
+
+    hides_output = True
+
+    def press(self, what: str, at: int = 1) -> None:
+        self._go(at)
+        self._type(what)
+
+    def choose(self, list: str, text: str, what: str) -> None:
+        self.lua(f"""local buffer = vim.fn.bufnr('^pyshell-{list}://project$')
+            vim.api.nvim_set_current_win(vim.fn.bufwinid(buffer))
+            vim.fn.cursor(1, 1)
+            vim.fn.search([[{text}]])""")
+        self._type(what)
+
+    def _type(self, what: str) -> None:
+        self.lua(f"vim.api.nvim_input({json.dumps(KEYS[what])})")
+
+    def shown(self) -> int:
+        return int(self.lua("return #vim.fn.win_findbuf(require('pyshell.output').buffer('project'))"))
 
     def _go(self, at: int) -> None:
         # A view or a floating window may be in front.
@@ -140,6 +182,16 @@ def test_a_person_works_in_neovim(xdg: Path, tmp_path: Path) -> None:
         editing.while_away()
         with neovim(file, env) as editor:
             editing.come_back(editor)
+
+
+def test_each_key_does_what_the_documentation_says(xdg: Path, tmp_path: Path) -> None:
+    init = xdg / "config" / "nvim" / "init.lua"
+    init.parent.mkdir()
+    env = editing.environment(tmp_path)
+    init.write_text(editing.install("neovim", env) + INIT)
+    file, gate = editing.prepare(xdg, editing.KEYED)
+    with editing.session_ended(), neovim(file, env) as editor:
+        editing.keys(editor, gate)
 
 
 @pytest.fixture(scope="module")

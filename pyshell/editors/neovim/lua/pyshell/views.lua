@@ -145,10 +145,11 @@ function M.checkpoints(session)
       if not number then
         return
       end
-      local number = chosen(row)
       vim.ui.input({ prompt = ("Label of saved state %d: "):format(number) }, function(label)
         if label then
-          session:ask("label", { checkpoint = number, label = label ~= "" and label or nil })
+          session:ask("label", { checkpoint = number, label = label ~= "" and label or nil }, function()
+            renew_checkpoints(buffer, session)
+          end)
         end
       end)
     end,
