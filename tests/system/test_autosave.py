@@ -5,6 +5,7 @@ Runs in: tests, against real hosts and workers.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,6 +61,7 @@ def test_a_killed_cell_leaves_what_it_had_done_when_it_was_saved_last(often: Pat
         whole, behind = "done == list(range(len(done))) and len(done) > 50", "number - len(done) in (-1, 0)"
         assert session.run(f"{whole}, {behind}").result == "(True, True)"
         told = [event.body.text for event in until_told(session, "inside") if isinstance(event.body, Notice)][-1]
+        assert re.search(rf"\d\d:\d\d:\d\d, inside In\[{cell}\], line {saved.line}\b", told)
         assert f"inside In[{cell}], line {saved.line}; what In[{cell}] did after that is lost" in told
         assert session.undo().cell == 1
         assert session.run("done").result == "[]"

@@ -9,6 +9,7 @@ import importlib.util
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +21,8 @@ import pyshell
 from pyshell import Session
 from pyshell.errors import SessionNotFound, TransportError
 from pyshell.protocol import Event, Saved
-from tests.sessions import becomes_true, host_of, kill, until
+from tests.sessions import becomes_true, host_of, kill, until, until_output
+from tests.terminal import Terminal
 
 ROOT = Path(pyshell.__file__).parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -151,6 +153,51 @@ def test_cells_and_notebooks_are_run_cell_by_cell() -> None:
     cells = [{"cell_type": "markdown", "source": "text"}, {"cell_type": "code", "source": ["x = 5\n", "x * 2"]}]
     Path("book.ipynb").write_text(json.dumps({"cells": [*cells, {"cell_type": "code", "source": "print(x)"}]}))
     assert run("--fresh", "book.ipynb")[:2] == (0, "10\n5\n")
+
+
+DIES = (
+    "import os\nif not os.path.exists('died'):\n    open('died', 'w').close()\n    os.kill(os.getpid(), 9)\n"
+    "done.append(2)\n"
+)
+
+
+@pytest.mark.parametrize("kind", ["cells", "notebook"])
+def test_cells_and_notebooks_go_on_after_a_death(kind: str) -> None:
+    """The cell in which it died is run again, on the state before it; what was changed behind it is as it is now."""
+    pieces = ["print('once')\ndone = [1]\n", DIES, "print(done)\n"]
+
+    def put() -> str:
+        if kind == "cells":
+            return write("".join([f"# %%\n{piece}" for piece in pieces]))
+        cells = [{"cell_type": "code", "source": piece} for piece in pieces]
+        Path("book.ipynb").write_text(json.dumps({"cells": cells}))
+        return "book.ipynb"
+
+    status, out, err = run(put())
+    assert (status, out) == (128 + signal.SIGKILL, "once\n") and "start it again to go on" in err
+    pieces[2] = "print(done, 'changed')\n"
+    status, out, err = run(put())
+    assert (status, out) == (0, "[1, 2] changed\n") and "goes on" in err
+
+
+def test_a_script_goes_on_after_a_reboot_and_can_be_looked_at_meanwhile(xdg: Path) -> None:
+    waits = "while not os.path.exists('go'): time.sleep(0.01)\n"
+    script = write(f"import os, time\nprint('begun', flush=True)\nn = [1]\n{waits}print('end', n)\n")
+    process = begin(script)
+    with reach() as session:
+        until_output(session, "begun")
+        command = [sys.executable, "-m", "pyshell", "attach", "-t", "r"]
+        with Terminal(command, env={"PYTHONPATH": str(ROOT)}) as terminal:
+            terminal.wait_screen("^begun$")
+            terminal.wait_screen(r"In \[\d\] running")
+            terminal.send("\x04")
+            assert terminal.process.wait(60) == 0
+        until(session, is_midway)
+        kill_all(session, process)
+    shutil.rmtree(xdg / "pyshell")  # sockets and tokens: a reboot takes them away
+    Path("go").touch()
+    status, out, err = run(script)
+    assert (status, out) == (0, "end [1]\n") and "goes on" in err
 
 
 def test_an_interrupt_stops_it_and_the_next_start_goes_on() -> None:
