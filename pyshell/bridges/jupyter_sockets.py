@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import zmq
@@ -21,6 +23,10 @@ from pyshell.frozen import dataclass
 
 Content = Mapping[str, Any]
 
+STREAM_SECONDS = 0.02
+"""How long text waits for more of its kind: what is printed in pieces is one output of a notebook."""
+MAX_STREAM = 1 << 16
+"""Characters that are put together."""
 LINGER_MS = 1000
 """How long the last messages may take to leave when the kernel ends."""
 
@@ -45,7 +51,7 @@ class Request:
 
 
 @dataclass(frozen=True)
-class _Letter:
+class Letter:
     """What is to be sent."""
 
     channel: str
@@ -55,6 +61,17 @@ class _Letter:
     to: Sequence[bytes]
     metadata: Content | None = None
     buffers: Sequence[bytes] = ()
+    due: float = 0.0
+    """When it is sent although nothing comes after it, by the monotonic clock."""
+
+
+def joined(first: Letter, then: Letter) -> Letter | None:
+    """One letter that says the same as the two, if both are pieces of one text."""
+    about = first.kind, first.parent, first.content.get("name")
+    if about != ("stream", then.parent, then.content.get("name")) or then.kind != "stream":
+        return None
+    text = first.content["text"] + then.content["text"]
+    return replace(first, content={**first.content, "text": text}) if len(text) <= MAX_STREAM else None
 
 
 class Sockets:
@@ -71,7 +88,8 @@ class Sockets:
             "iopub": self._bound(zmq.PUB, connection, "iopub"),
         }
         self._heart = self._bound(zmq.REP, connection, "hb")
-        self._letters: deque[_Letter] = deque()
+        self._letters: deque[Letter] = deque()
+        self._sorting = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="jupyter-sockets", daemon=True)
@@ -94,19 +112,20 @@ class Sockets:
     def reply(self, request: Request, content: Content) -> None:
         """Answer whoever has asked."""
         kind = request.kind.replace("_request", "_reply")
-        self._put(_Letter(request.channel, kind, content, request.header, request.sender))
+        self._put(Letter(request.channel, kind, content, request.header, request.sender))
 
     def publish(
         self, kind: str, content: Content, parent: Mapping[str, Any], metadata: Content | None = None,
         buffers: Sequence[bytes] = (),
     ) -> None:  # fmt: skip
         """Tell every frontend; `parent` is the header of what it is about."""
-        self._put(_Letter("iopub", kind, content, parent, (kind.encode(),), metadata, buffers))
+        due = time.monotonic() + STREAM_SECONDS if kind == "stream" else 0.0
+        self._put(Letter("iopub", kind, content, parent, (kind.encode(),), metadata, buffers, due))
 
     def ask(self, request: Request, prompt: str, password: bool) -> None:
         """Have the frontend that sent the cell ask its person for a line."""
         content = {"prompt": prompt, "password": password}
-        self._put(_Letter("stdin", "input_request", content, request.header, request.sender))
+        self._put(Letter("stdin", "input_request", content, request.header, request.sender))
 
     def header(self, kind: str, client: str) -> dict[str, Any]:
         """A header as if another frontend, `client`, had sent a message."""
@@ -120,8 +139,13 @@ class Sockets:
         for socket in self._sockets.values():
             socket.close()
 
-    def _put(self, letter: _Letter) -> None:
-        self._letters.append(letter)
+    def _put(self, letter: Letter) -> None:
+        with self._sorting:
+            whole = joined(self._letters[-1], letter) if self._letters else None
+            if whole is not None:
+                self._letters[-1] = whole
+            else:
+                self._letters.append(letter)
         os.write(self._wake_write, b"x")
 
     def _run(self) -> None:
@@ -130,17 +154,23 @@ class Sockets:
         for name in ("shell", "control", "stdin"):
             poller.register(self._sockets[name], zmq.POLLIN)
         while not self._ending or self._letters:
-            ready = dict(poller.poll())
+            ready = dict(poller.poll(STREAM_SECONDS * 1000 if self._letters else None))
             if self._wake_read in ready:
                 os.read(self._wake_read, 4096)
-                self._send_all()
+            self._send_all()
             for name in ("control", "stdin", "shell"):
                 if self._sockets[name] in ready:
                     self._receive(name)
 
+    def _next(self) -> Letter | None:
+        with self._sorting:
+            if not self._letters:
+                return None
+            is_early = len(self._letters) == 1 and self._letters[0].due > time.monotonic()
+            return None if is_early and not self._ending else self._letters.popleft()
+
     def _send_all(self) -> None:
-        while self._letters:
-            letter = self._letters.popleft()
+        while (letter := self._next()) is not None:
             socket = self._sockets[letter.channel]
             try:
                 self._wire.send(

@@ -18,6 +18,7 @@ import pytest
 from pyshell import starting
 from pyshell.bridges import jupyter as bridge
 from pyshell.bridges.jupyter_showing import Showing
+from pyshell.bridges.jupyter_sockets import Letter, joined
 from pyshell.protocol import (
     Died,
     Display,
@@ -251,6 +252,15 @@ def test_an_answer_that_comes_before_its_prompt_is_not_shown() -> None:
     showing.typed("yes")
     assert list(showing.take(Output("ye"))) == []
     assert list(showing.take(Output("s\na? and"))) == [("stream", {"name": "stdout", "text": "and"})]
+
+
+def test_pieces_of_a_text_are_one_output() -> None:
+    def letter(text: str, name: str = "stdout", parent: str = "a", kind: str = "stream") -> Letter:
+        return Letter("iopub", kind, {"name": name, "text": text}, {"msg_id": parent}, ())
+
+    assert joined(letter("a"), letter("\n")) == letter("a\n")
+    for other in (letter("b", "stderr"), letter("b", parent="b"), letter("b", kind="error"), letter("b" * (1 << 20))):
+        assert joined(letter("a"), other) is None
 
 
 def test_a_death_says_what_is_back() -> None:
