@@ -102,6 +102,7 @@ def _new(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     name = check_name(options.name) if options.name else choosing.free_name(name_for_directory(os.getcwd()))
     _refuse_saved(name)
+    opening.check_keys(os.environ)
     if options.here:
         print(f"its files lie in {starting.ask('moving', action='lay', name=name, directory=os.getcwd()).strip()}")
     launch = starting.Launch(name, python=options.python or _discovered())
@@ -263,6 +264,7 @@ def _for_directory() -> int:
         return _for_ever()
     name = name_for_directory(os.getcwd())
     if not starting.exists(name):
+        opening.check_keys(os.environ)
         return opening.open_console(name, opening.Wanted(os.environ), starting.Launch(name, python=_discovered()))
     from pyshell import listing
 

@@ -44,6 +44,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plain", action="store_true", default=None, help="lines only, nothing is drawn again")
 
 
+def check_keys(environ: Mapping[str, str]) -> None:
+    """UsageError if the settings give keys that cannot be meant: before a session is started for nobody."""
+    said = _said(environ)
+    if said.keys:
+        from pyshell.console.keymap import Keymap  # most people have no keys of their own
+
+        Keymap(said.keys, said.places)
+
+
 def open_console(name: str, wanted: Wanted, launch: starting.Launch | None = None) -> int:
     """The console on a session; it is there, and takes keys, while the host comes up. Returns the exit status."""
     gc.disable()  # until the first frame: to look through what is imported, again and again, takes a tenth of the start

@@ -57,7 +57,7 @@ class Editor:
         self.search: Search | None = None
         self.submitted: list[str] = []
         """Cells sent whose `queued` event has not come yet."""
-        self._steps = Steps()
+        self.steps = Steps()
         self._killed = ""
         self._is_marking = False
         """Ctrl-Space was pressed: moves select."""
@@ -112,7 +112,7 @@ class Editor:
         if self.is_answering:
             self.answer = buffer
             return
-        self._steps.changed(self.code, buffer)
+        self.steps.changed(self.code, buffer)
         self.code = buffer
 
     # --- keys ---
@@ -198,11 +198,11 @@ class Editor:
 
     def _do_undo(self) -> None:
         if not self.is_answering:
-            self.code = self._steps.undo(self.code) or self.code
+            self.code = self.steps.undo(self.code) or self.code
 
     def _do_redo(self) -> None:
         if not self.is_answering:
-            self.code = self._steps.redo(self.code) or self.code
+            self.code = self.steps.redo(self.code) or self.code
 
     def _do_newline(self) -> None:
         if not self.is_answering:
@@ -358,7 +358,7 @@ class Editor:
         code = self.code.text.rstrip()
         self.history.add(code)
         self.code = Buffer()
-        self._steps.clear()
+        self.steps.clear()
         self._begin()
         told = KEPT_OUT if code[:1] == " " else code  # what its event will say
         self.submitted.append(told)

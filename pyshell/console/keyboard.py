@@ -55,7 +55,8 @@ class Keyboard:
 
     def filter(self, keys: Sequence[Key], raw: Sequence[int]) -> list[Key]:
         """The keys that are keys; the rest is told to the listeners."""
-        if self._is_about_focus(keys):
+        had_keys, keys = bool(keys), self._without_focus(keys)
+        if had_keys and not keys:
             return []
         self.pressed = time.time()
         if self.is_raw:
@@ -67,12 +68,12 @@ class Keyboard:
             keys = ["end paste"]  # its end was lost, or nobody would press a key
         return [key for key in keys if not self._is_pasted(key)]
 
-    def _is_about_focus(self, keys: Sequence[Key]) -> bool:
-        """Whether that is all there is; such reports come alone."""
-        if not keys or not set(keys) <= FOCUS:
-            return False
-        self.is_focused = keys[-1] == "focus in"
-        return True
+    def _without_focus(self, keys: Sequence[Key]) -> Sequence[Key]:
+        """The keys, without reports of the focus: behind a slow line they come together with what was typed next."""
+        reports = [key for key in keys if key in FOCUS]
+        if reports:
+            self.is_focused = reports[-1] == "focus in"
+        return [key for key in keys if key not in FOCUS] if reports else keys
 
     def _is_pasted(self, key: Key) -> bool:
         if key == "begin paste":

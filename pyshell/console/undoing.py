@@ -20,6 +20,18 @@ class Steps:
         self._future: list[Buffer] = []
         self._typed: Buffer | None = None
         """The text as the last typed letter left it: the next one belongs to the same step."""
+        self._begun: int | None = None
+        """How many steps there were when one began of which all changes up to its end are a part."""
+
+    def begin(self) -> None:
+        """What changes from here to `end` is one step."""
+        self._begun = len(self._past)
+
+    def end(self) -> None:
+        """End what `begin` has begun, if it has."""
+        while self._begun is not None and len(self._past) > self._begun + 1:
+            self._past.pop()
+        self._begun = self._typed = None
 
     def changed(self, before: Buffer, after: Buffer) -> None:
         """The text is another one now. Letters typed in a row are one step."""
@@ -52,4 +64,4 @@ class Steps:
         """Another cell begins."""
         self._past.clear()
         self._future.clear()
-        self._typed = None
+        self._typed = self._begun = None

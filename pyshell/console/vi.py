@@ -208,10 +208,10 @@ def _operate(vi: Vi, buffer: Buffer, read: _Read) -> Pressed:
         found = text_object(text, cursor, read.name, read.argument)
         return Pressed(vi, buffer) if found is None else _apply(vi, buffer, read.operator, found)
     if read.operator == "c" and read.name in ("w", "W") and text[cursor : cursor + 1].strip():
-        read = read._replace(name="e" if read.name == "w" else "E")
-        if text[cursor + 1 : cursor + 2].isspace() and read.number is None:  # the word is this one character
-            return _apply(vi, buffer, "c", Region(cursor, cursor + 1))
+        # To the end of this word, also of one that ends here.
+        read, buffer = read._replace(name="e" if read.name == "w" else "E"), buffer._replace(cursor=cursor - 1)
     vi, target = _target(vi, buffer, read)
+    buffer = buffer._replace(cursor=cursor)
     if target is None:
         return Pressed(vi, buffer)
     first, last = sorted((cursor, target.place))

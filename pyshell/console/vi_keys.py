@@ -9,14 +9,18 @@ from typing import Protocol
 
 from pyshell.console import vi
 from pyshell.console.buffer import Buffer
+from pyshell.console.undoing import Steps
 from pyshell.console.vi import Vi
 from pyshell.console.vi_motions import Region
+
+TYPING = ("insert", "replace")
 
 
 class Text(Protocol):
     """What the editor lets vi do."""
 
     code: Buffer
+    steps: Steps
 
     def put(self, buffer: Buffer) -> None: ...
 
@@ -56,8 +60,13 @@ class ViKeys:
         pressed = vi.press(self._vi, self._text.code, key)
         if pressed is None:
             return False
-        self._vi = pressed.vi
+        was_typing, self._vi = self._vi.mode in TYPING, pressed.vi
+        is_typing = self._vi.mode in TYPING
+        if is_typing and not was_typing:
+            self._text.steps.begin()  # a command and what is typed after it are undone together
         self._text.put(pressed.buffer)
+        if was_typing and not is_typing:
+            self._text.steps.end()
         if pressed.command:
             self._text.do(pressed.command)
             self._text.code = vi.settled(self._vi, self._text.code)

@@ -51,6 +51,12 @@ def test_reports_of_the_focus_are_no_keys(keyboard: Keyboard, told: list[Any]) -
     assert keyboard.filter([], []) == []
 
 
+def test_a_report_of_the_focus_comes_together_with_keys(keyboard: Keyboard, told: list[Any]) -> None:
+    assert keyboard.filter(["focus in", "a"], [27, 91, 73, 97]) == ["a"]
+    assert keyboard.filter(["b", "focus out"], [98, 27, 91, 79]) == ["b"]
+    assert (keyboard.is_focused, told) == (False, [])
+
+
 def test_bytes_go_to_the_program_until_the_key_that_ends_it(keyboard: Keyboard, told: list[Any]) -> None:
     keyboard.is_raw = True
     assert keyboard.filter(["up", "ctrl c"], list(b"\x1b[A\x03")) == []

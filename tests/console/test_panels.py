@@ -479,6 +479,17 @@ def test_the_queue_is_cancelled_and_reordered() -> None:
     assert (around.drafted, around.session.calls[-1]) == ("cell 4\nmore", ("cancel", 4))
 
 
+def test_keys_that_are_faster_than_the_session_move_on_from_where_it_will_be() -> None:
+    around = with_queue()
+    panel = opened(Waiting(around))
+    press(panel, "end", "K", "K", "K")
+    assert around.session.calls == [("move", 4, 1), ("move", 4, 0)]
+    around.model = around.model._replace(queue=(4, 2, 3))
+    panel.followed()
+    press(panel, "J")
+    assert around.session.calls[2:] == [("move", 4, 1)]
+
+
 def test_the_selected_cell_stays_selected_when_the_queue_changes() -> None:
     around = with_queue()
     panel = opened(Waiting(around))

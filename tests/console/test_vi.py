@@ -55,6 +55,8 @@ CASES = [
     ("a\n|b\nc", "dgg", "|c"), ("|a", "dj", "|a"), ("|one two", "cwx^", "|x two"), ("|a two", "cwx^", "|x two"),
     ("|one two", "c2wx^", "|x"), ("one |two", "ccx^", "|x"),
     ("    o|ne\ntwo", "ccx^", "    |x\ntwo"), ("on|e", "Cx^", "on|x"),
+    ("|f(x)", "cwg^", "|g(x)"), ("f(|x) + y", "cwab^", "f(a|b) + y"), ("on|e.two", "cWx^", "on|x"),
+    ("|x", "cwy^", "|y"), ("f|(x) y", "c2wz^", "f|z) y"),
     ("o|ne", "Sx^", "|x"), ("|one", "sx^", "|xne"), ("|one", "2sx^", "|xe"), ("|abc", "x", "|bc"), ("|abc", "2x", "|c"),
     ("ab|c", "X", "a|c"), ("ab|c", "x", "a|b"), ("|one two", "ywP", "one| one two"),
     ("|one two", "ywwP", "one one| two"),

@@ -144,8 +144,10 @@ class Variables(Panel):
 
     @property
     def title(self) -> str:
-        count = len(self._known.variables)
-        parts = [f"Variables: {count:,}" + (f" · by {self._order}" + (", reversed" if self._is_reversed else ""))]
+        count = f"{len(self._known.variables):,}"
+        if self._sought:
+            count = f"{sum([not node.depth for node in self._nodes]):,} of {count}"
+        parts = [f"Variables: {count}" + (f" · by {self._order}" + (", reversed" if self._is_reversed else ""))]
         if self._sought:
             parts.append(f'with "{self._sought}"')
         total = sum([variable.size for variable in self._known.variables])

@@ -36,6 +36,8 @@ class Waiting(Panel):
         super().__init__(around)
         self._cells: list[Cell] = []
         self._sheet = Sheet(COLUMNS)
+        self._expected: tuple[int, ...] = ()
+        """The order that there will be when the session has done what it was asked for: keys are faster than it is."""
 
     # --- what is shown ---
 
@@ -62,10 +64,13 @@ class Waiting(Panel):
         self.followed()
 
     def ticked(self) -> None:
+        self._expected = ()
         self.followed()
 
     def followed(self) -> None:
         before = self.selected
+        if self.around.model.queue == self._expected:
+            self._expected = ()
         self._cells = cells(self.around.model)
         rows = [self._row(cell) for cell in self._cells]
         if rows != self._sheet.rows:
@@ -102,11 +107,15 @@ class Waiting(Panel):
 
     def _reorder(self, by: int) -> None:
         cell, queue = self.selected, self.around.model.queue
+        if set(self._expected) == set(queue):
+            queue = self._expected
         if cell is None or cell.number not in queue:
             self.said = "Only cells that wait can be moved."
             return
         place = queue.index(cell.number) + by
         if 0 <= place < len(queue):
+            others = [number for number in queue if number != cell.number]
+            self._expected = (*others[:place], cell.number, *others[place:])
             self._tell(lambda session: session.move(cell.number, place))
 
     def do_release(self) -> None:
