@@ -41,7 +41,10 @@ def _history(arguments: list[str]) -> int:
 
 
 def _read(names: list[str], **wanted: object) -> tuple[Recorded, ...]:
-    return protocol.from_json(starting.ask("record", names=names, **wanted), protocol.Records).records
+    found = protocol.from_json(starting.ask("record", names=names, **wanted), protocol.Records)
+    for sentence in found.unread:
+        print(f"pyshell: {sentence}", file=sys.stderr)
+    return found.records
 
 
 def _told(cell: Recorded, now: float) -> Iterator[str]:

@@ -652,6 +652,8 @@ class Records(Message):
     """Cells, oldest first."""
 
     records: tuple[Recorded, ...]
+    unread: tuple[str, ...] = ()
+    """Sentences about journals that cannot be read."""
 
 
 @message

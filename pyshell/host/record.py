@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pyshell import protocol
-from pyshell.errors import ProtocolError, SessionError
+from pyshell.errors import ProtocolError
 from pyshell.frozen import dataclass
 from pyshell.paths import Roots, SessionPaths
 from pyshell.protocol import KEPT_OUT, Display, Error, Finished, Output, Recorded, Records, Result
@@ -39,23 +39,26 @@ class Wanted:
     with_shown: bool = True
 
 
-def records(sessions: Sequence[SessionPaths], wanted: Wanted) -> list[Recorded]:
-    """The cells of these sessions that are wanted, oldest first."""
-    found = [cell for paths in sessions for cell in _of_session(paths, wanted)]
+def records(sessions: Sequence[SessionPaths], wanted: Wanted) -> Records:
+    """The cells of these sessions that are wanted. A journal that is damaged hides its own only."""
+    found: list[Recorded] = []
+    unread: list[str] = []
+    for paths in sessions:
+        try:
+            found += _of_session(paths, wanted)
+        except sqlite3.Error as exc:
+            unread.append(f'the journal of session "{paths.name}" cannot be read: {exc}')
     found.sort(key=lambda cell: (cell.time, cell.cell))
-    return found[-wanted.limit :] if wanted.limit else found
+    return Records(tuple(found[-wanted.limit :] if wanted.limit else found), tuple(unread))
 
 
 def _of_session(paths: SessionPaths, wanted: Wanted) -> Iterator[Recorded]:
-    try:
-        with contextlib.closing(sqlite3.connect(f"{paths.journal.as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
-            db.text_factory = lambda data: data.decode("utf-8", "replace")
-            row = db.execute("select value from meta where key = 'cwd'").fetchone()
-            directory = str(row[0]) if row else ""
-            if wanted.below is None or Path(directory).is_relative_to(wanted.below):
-                yield from _newest(db, paths, directory, wanted)
-    except sqlite3.Error as exc:
-        raise SessionError(f'the journal of session "{paths.name}" cannot be read: {exc}') from None
+    with contextlib.closing(sqlite3.connect(f"{paths.journal.as_uri()}?mode=ro", uri=True, timeout=5.0)) as db:
+        db.text_factory = lambda data: data.decode("utf-8", "replace")
+        row = db.execute("select value from meta where key = 'cwd'").fetchone()
+        directory = str(row[0]) if row else ""
+        if wanted.below is None or Path(directory).is_relative_to(wanted.below):
+            yield from _newest(db, paths, directory, wanted)
 
 
 def _newest(db: sqlite3.Connection, paths: SessionPaths, directory: str, wanted: Wanted) -> Iterator[Recorded]:
@@ -126,12 +129,7 @@ def main() -> int:
     settings = json.load(sys.stdin)
     roots = Roots(Path(settings.pop("state")), Path(settings.pop("runtime")))
     sessions = [roots.session(name) for name in settings.pop("names")]
-    try:
-        found = records(sessions, Wanted(**settings))
-    except SessionError as exc:
-        print(type(exc).__name__, exc, sep="\n")
-        return 1
-    print(protocol.to_json(Records(tuple(found))))
+    print(protocol.to_json(records(sessions, Wanted(**settings))))
     return 0
 
 

@@ -37,6 +37,8 @@ MAX_WAITING = 4096
 HOST_SECONDS = 1.0
 """How long it takes until one can be sure that the host is gone, and does not want us to end."""
 LOOK_SECONDS = 0.05
+BEGIN_SECONDS = 5.0
+"""How long a cell that is to be cancelled may take to begin."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,10 @@ class Background:
         self._lock = threading.Lock()
         self._runs: dict[int, Run] = {}
         self._waiting: list[threading.Thread] = []
+        self._ended = Touched(True)
+        """For the one that has ended last."""
+        self._inside: set[int] = set()
+        """Cells whose code is at work."""
         self._ticking = False
         self._host = os.getppid()
 
@@ -83,10 +89,16 @@ class Background:
         """Raise KeyboardInterrupt there, at the next step of Python's."""
         with self._lock:
             run = self._runs.get(number)
-        if run is None or run.thread.ident is None:
+        if run is None:
             raise UsageError(f"In[{number}] does not run in the background; %bg lists what does")
-        thread, interrupt = ctypes.c_ulong(run.thread.ident), ctypes.py_object(KeyboardInterrupt)
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, interrupt)
+        deadline = time.monotonic() + BEGIN_SECONDS
+        while run.thread.is_alive() and time.monotonic() < deadline:
+            with self._lock:
+                if number in self._inside:  # before and after that it would hit what tells of the end
+                    thread, interrupt = ctypes.c_ulong(run.thread.ident or 0), ctypes.py_object(KeyboardInterrupt)
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(thread, interrupt)
+                    return
+            threading.Event().wait(LOOK_SECONDS)
 
     def listed(self) -> list[tuple[int, float]]:
         """The cells that run there, and for how long they have."""
@@ -94,11 +106,11 @@ class Background:
             return [(run.cell, time.monotonic() - run.began) for run in self._runs.values()]
 
     def finish(self) -> bool:
-        """The host does not listen any more. Where it has died, wait for the end of all; whether there were any."""
+        """The host does not listen any more. If it has died, wait for all their ends; whether there is any to save."""
         had, deadline = bool(self._runs), time.monotonic() + HOST_SECONDS
         while self._runs and (os.getppid() != self._host or time.monotonic() < deadline):
             threading.Event().wait(LOOK_SECONDS)
-        return had
+        return had or not self._ended.is_served
 
     # --- the cell's own thread ---------------------------------------------------------------------------------
 
@@ -106,27 +118,43 @@ class Background:
         block = Block(lambda body: self._around.tell(body, number))
         ident = threading.get_ident()
         streams.elsewhere[ident] = block.take
-        began = time.monotonic()
+        began, how = time.monotonic(), "was cancelled"
         try:
-            try:
-                self._show(number, block, self._evaluate(codes))
-                how = "has ended"
-            except KeyboardInterrupt:
-                how = "was cancelled"
-            except BaseException as exc:  # user code raises what it likes
-                block.end()
-                self._around.tell(Error(cells.describe(exc), False), number)
-                how = "has failed"
-            block.end()
+            how = self._run_inside(number, block, codes)
+        except KeyboardInterrupt:  # which came when the code had just ended
+            pass
         finally:
+            block.end()
             streams.elsewhere.pop(ident, None)
-            self._around.tell(
-                Notice(f"In[{number}] {how} in the background, after {elapsed(time.monotonic() - began)}."), number
-            )
+            after = elapsed(time.monotonic() - began)
+            self._around.tell(Notice(f"In[{number}] {how} in the background, after {after}."), number)
+            self._ended = ended = Touched()  # before it is gone from the others: one of both is seen by `finish`
             with self._lock:
                 self._runs.pop(number, None)
             self._tell()
-            self._around.submit(Touched())
+            self._around.submit(ended)
+
+    def _run_inside(self, number: int, block: Block, codes: tuple[CodeType, CodeType | None]) -> str:
+        """How it ended. Only in here an interrupt can come."""
+        try:
+            with self._lock:
+                self._inside.add(number)
+            value = self._evaluate(codes)
+            self._leave(number)
+            self._show(number, block, value)
+        except KeyboardInterrupt:
+            self._leave(number)
+            return "was cancelled"
+        except BaseException as exc:  # user code raises what it likes
+            self._leave(number)
+            block.end()
+            self._around.tell(Error(cells.describe(exc), False), number)
+            return "has failed"
+        return "has ended"
+
+    def _leave(self, number: int) -> None:
+        with self._lock:
+            self._inside.discard(number)
 
     def _evaluate(self, codes: tuple[CodeType, CodeType | None]) -> Any:
         value: Any = None

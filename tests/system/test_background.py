@@ -119,6 +119,25 @@ def test_it_is_cancelled_and_fails_by_itself() -> None:
         assert unfinished.error is not None and unfinished.error.kind == "SyntaxError"
 
 
+@pytest.mark.parametrize("version", ["3.10", "3.12", "3.13"])
+def test_it_is_so_in_other_pythons(version: str, pythons: dict[str, str], xdg: Path) -> None:
+    if version not in pythons:
+        pytest.skip(f"there is no Python {version}")
+    gate = xdg / "gate"
+    with started(python=pythons[version]) as session:
+        cell = session.run(WAITS.format(str(gate)) + ENDS + ";;").cell
+        until_output(session, "in the back", cell)
+        assert session.run("print('in front')").output == "in front\n"
+        before = session.status().last_event
+        gate.touch()
+        until(session, is_free, before)
+        assert shown_by(session, cell).endswith("in the back\nseen\n")
+        cancelled = session.run(WAITS.format("/nowhere") + ";;").cell
+        session.run(f"%bg -k {cancelled}")
+        until_told(session, f"In[{cancelled}] was cancelled in the background")
+        assert session.run(f"_{cell}, x").result == "(2, [1, 2])"
+
+
 def test_the_queue_is_told_with_what_waits(xdg: Path) -> None:
     gate = xdg / "gate"
     with started() as session:
@@ -140,4 +159,6 @@ def test_it_counts_as_running_when_the_session_is_to_end() -> None:
             stdin=subprocess.DEVNULL, env={**os.environ, "PYTHONPATH": ROOT},
         )  # fmt: skip
         assert asked.returncode == 2 and f"In[{cell}] runs in the background" in asked.stderr
+        session.run("%kill")
+        until_told(session, f"Not ended: In[{cell}] runs in the background.")
         assert session.status().state == "idle"

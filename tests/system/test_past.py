@@ -39,7 +39,7 @@ def files_with(text: str, directory: Path) -> list[str]:
     return [path.name for path in files if text.encode() in path.read_bytes()]
 
 
-def test_cells_of_all_sessions_are_found_by_code_and_by_output(tmp_path: Path) -> None:
+def test_cells_of_all_sessions_are_found_by_code_and_by_output(tmp_path: Path, xdg: Path) -> None:
     """Two sessions at work at the same time, one of which is killed with its host."""
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
@@ -61,6 +61,10 @@ def test_cells_of_all_sessions_are_found_by_code_and_by_output(tmp_path: Path) -
         assert shown.count("In[") == 1
         here = run("history", "-p", "-n", "3", cwd=tmp_path / "two").stdout
         assert here.count("two  In[") == 3 and "one  In[" not in here
+        (broken := xdg / "state" / "pyshell" / "sessions" / "broken").mkdir()
+        (broken / "journal").write_text("no database at all")
+        partly = run("history", "-p", "-n", "3", cwd=tmp_path / "two")
+        assert partly.stdout == here and 'session "broken" cannot be read' in partly.stderr
         assert run("history", "-t", "one", "division").returncode == 1
         assert "ZeroDivisionError" in run("history", "-o", "-t", "two", "division").stdout
 
