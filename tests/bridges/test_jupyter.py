@@ -5,6 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import sys
@@ -114,6 +115,14 @@ def test_what_is_typed_and_shown(notebook: Notebook) -> None:
     assert kinds == [("display_data", "bar"), ("update_display_data", "bar")]
     reply, shown = notebook.run("print('unseen')", silent=True)
     assert (reply["status"], shown) == ("ok", [])
+
+
+@pytest.mark.science
+def test_a_figure_is_shown_in_its_cell(notebook: Notebook) -> None:
+    pytest.importorskip("matplotlib", reason="the test extra has it")
+    _, shown = notebook.run("%matplotlib inline\nimport matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('drawn')")
+    (figure,) = [one["content"]["data"] for one in shown if one["msg_type"] == "display_data"]
+    assert base64.b64decode(figure["image/png"]).startswith(b"\x89PNG") and text(shown) == "drawn\n"
 
 
 def test_expressions_are_evaluated_after_the_cell(notebook: Notebook) -> None:
