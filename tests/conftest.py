@@ -36,6 +36,10 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ.pop(variable, None)
     # The suite starts thousands of processes, and each would compile all of pyshell anew.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    # A shell's background job ignores these, and so would what it starts: no Ctrl-C would reach a worker.
+    for number, handler in ((signal.SIGINT, signal.default_int_handler), (signal.SIGQUIT, signal.SIG_DFL)):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, handler)
     # How long it takes to make up an example says how busy the machine is, and nothing about what is tested.
     settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("suite")
