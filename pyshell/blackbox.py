@@ -7,6 +7,8 @@ Runs in: host and worker (Python 3.10 and newer).
     4           4     end: bytes of the tail that are valid
     8           4     1 while a write to the terminal is under way
     12          4     the cell whose code runs: an interrupt reaches it; 0 for none
+    16          4     groups of the restored checkpoint that are still to be loaded
+    20          4     how often the loading of one of these has begun
     64          960   the name or group that is being saved (UTF-8, NUL-terminated)
     1024        960   the group that is being loaded (the same)
     2048        960   the name whose value is pickled in the worker itself (the same)
@@ -78,6 +80,24 @@ class BlackBox:
     @running.setter
     def running(self, cell: int) -> None:
         self._words[3] = cell
+
+    @property
+    def unloaded(self) -> int:
+        """How many groups of the restored checkpoint are still to be loaded."""
+        return self._words[4]
+
+    @unloaded.setter
+    def unloaded(self, groups: int) -> None:
+        self._words[4] = groups
+
+    @property
+    def begun(self) -> int:
+        """How often the loading of one of these has begun."""
+        return self._words[5]
+
+    @begun.setter
+    def begun(self, times: int) -> None:
+        self._words[5] = times & 0xFFFFFFFF
 
     @property
     def pending(self) -> int:

@@ -245,6 +245,7 @@ class Restored(Message):
 
     checkpoint: int | None
     names: tuple[str, ...]
+    """Those that come back; what is large may be loaded after the first cells."""
     not_restored: tuple[Unsaved, ...]
     seconds: float
 
@@ -1101,6 +1102,8 @@ class RestoreNamespace(Message):
     """Names, each with the type of its value, that a worker died over while it saved them itself."""
     offers: bool = False
     """Tell which cells could make again what does not come back."""
+    lazy: bool = False
+    """Large values may be loaded later: while no cell waits, and before a cell that can reach them."""
 
 
 @message

@@ -31,6 +31,10 @@ LARGE = "state = []; ballast = [state, *map(str, range(60_000))]"
 """What a cell changes is saved by a child."""
 
 
+LATE = "state = []; ballast = [str(n) for n in range(700_000)]"
+"""A worker that comes up loads the ballast while its cells run already, which do not name it."""
+
+
 class StateLost(AssertionError):
     """What was reported as saved is not there, or what is there never was."""
 

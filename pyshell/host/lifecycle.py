@@ -5,6 +5,7 @@ Runs in: host.
 
 from __future__ import annotations
 
+from pyshell.frozen import dataclass
 from pyshell.protocol import State
 
 TRANSITIONS: dict[State, dict[str, State]] = {
@@ -36,3 +37,11 @@ TRANSITIONS: dict[State, dict[str, State]] = {
 def next_state(state: State, cause: str) -> State | None:
     """The state that `cause` leads to from `state`; None where it cannot happen there."""
     return TRANSITIONS[state].get(cause)
+
+
+@dataclass
+class Plan:
+    """What is to happen when the present worker has ended."""
+
+    fresh: bool = False
+    stop: bool = False

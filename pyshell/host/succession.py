@@ -12,11 +12,12 @@ from typing import Protocol
 
 from pyshell.blackbox import LOADING, BlackBox
 from pyshell.errors import ConnectionLost
-from pyshell.frozen import dataclass
 from pyshell.host.birth import SIZE, Newborn, Place, bear
 from pyshell.host.checkpoints import Checkpoints, Verdict
 from pyshell.host.intake import Intake
 from pyshell.host.journal import Journal
+from pyshell.host.late import Late
+from pyshell.host.lifecycle import Plan
 from pyshell.host.loading import watch_loading
 from pyshell.host.loop import Loop
 from pyshell.host.ordering import Shown
@@ -64,14 +65,6 @@ class Heir(Protocol):
     def on_stopped(self) -> None: ...
 
 
-@dataclass
-class _Plan:
-    """What is to happen when the present worker has ended."""
-
-    fresh: bool = False
-    stop: bool = False
-
-
 class Succession:
     """Owner: the supervisor's thread."""
 
@@ -90,7 +83,7 @@ class Succession:
         self._heir = heir
         self._intake = Intake(loop, lambda _: None, lambda _: None, journal.commit)
         self._recovery: Recovery | None = None
-        self._plan: _Plan | None = None
+        self._plan: Plan | None = None
         self._fresh = False
         self._restoring = False
         self._abandoned = False
@@ -102,6 +95,7 @@ class Succession:
         self._orphan = Orphan.parse(journal.meta("worker"))
         self._first: Newborn | None = None
         self._standby = Standby(place, loop, checkpoints.find_modules)
+        self._late = Late()
 
     # --- what the supervisor asks for ----------------------------------------------------------------
 
@@ -116,7 +110,7 @@ class Succession:
 
     def replace(self, fresh: bool, busy: bool) -> None:
         """End the worker and start another, with an empty namespace or with the newest state."""
-        self._end(_Plan(fresh=fresh), busy)
+        self._end(Plan(fresh=fresh), busy)
 
     def start_again(self, fresh: bool) -> None:
         """After giving up: try once more."""
@@ -135,7 +129,7 @@ class Succession:
         if self.worker is None:
             self._stopped([])
         else:
-            self._end(_Plan(stop=True), busy)
+            self._end(Plan(stop=True), busy)
 
     def resize(self, size: Size) -> None:
         self.size = (min(max(size.columns, 2), 1000), min(max(size.rows, 1), 1000))
@@ -256,13 +250,13 @@ class Succession:
             return
         if self._recovery is None:
             aside = frozenset(self._journal.meta("set_aside").split())
-            self._recovery = Recovery(self._candidates(), aside)
+            self._recovery = self._late.blame(Recovery(self._candidates(), aside))
         attempt = self._recovery.attempt()
         self._restoring, self._abandoned = True, False
         request = RestoreNamespace(
             checkpoint=attempt.checkpoint, history=read_history(self._journal),
             set_aside=tuple(sorted(attempt.set_aside)), fatal=fatal_names(self._journal),
-            offers=self._place.replay == "ask",
+            offers=self._place.replay == "ask", lazy=self._late.is_allowed and self._place.replay != "auto",
         )  # fmt: skip
         self.send("restore", request)
         watch_loading(self._loop, partial(self._loader, self.epoch), self.abandon_restore)
@@ -276,9 +270,10 @@ class Succession:
         return [number for number in self._checkpoints.candidates() if number > floor]
 
     def _loader(self, epoch: int) -> BlackBox | None:
-        if epoch != self.epoch or not self._restoring or self.worker is None:
-            return None
-        return self.worker.box
+        return self._box(epoch) if self._restoring else None
+
+    def _box(self, epoch: int) -> BlackBox | None:
+        return self.worker.box if epoch == self.epoch and self.worker is not None else None
 
     # --- what a worker says ------------------------------------------------------------------------------
 
@@ -308,6 +303,7 @@ class Succession:
 
     def _restored(self, restored: Restored) -> None:
         self._restoring = False
+        self._late.restored(self._loop, partial(self._box, self.epoch), self.kill_worker)
         self._start_failures = 0
         if restored.checkpoint is not None:
             self._checkpoints.follow(restored.checkpoint)
@@ -336,7 +332,7 @@ class Succession:
 
     # --- a worker ends ------------------------------------------------------------------------------------
 
-    def _end(self, plan: _Plan, busy: bool) -> None:
+    def _end(self, plan: Plan, busy: bool) -> None:
         if self.worker is None:
             return
         self._plan = plan
@@ -373,7 +369,7 @@ class Succession:
         else:
             self._succeed(worker, plan)
 
-    def _succeed(self, worker: WorkerProcess, plan: _Plan | None) -> None:
+    def _succeed(self, worker: WorkerProcess, plan: Plan | None) -> None:
         if plan is not None:
             self._fresh, self._recovery = plan.fresh, None
             # Who asks for a restart may have installed or edited something: everything is read anew.
@@ -383,6 +379,8 @@ class Succession:
         elif self._restoring and self._recovery is not None:
             group = worker.box.crumb(LOADING)
             self._recovery.failed(group, not self._abandoned and (not group or worker.was_killed))
+        else:
+            self._late.ended(worker)
         self._restoring = False
         if self._start_failures >= MAX_START_FAILURES:
             why = self._last_output.strip() or worker.exit_info(None).reason

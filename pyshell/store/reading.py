@@ -7,7 +7,7 @@ A process that only reads needs no lock and holds no open file of the store betw
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from pyshell.errors import CheckpointNotFound
@@ -105,6 +105,11 @@ class Reader:
         """The content of these chunks, joined. StoreCorrupt if one is missing or is not what was written."""
         with errors_named("read chunks"):
             return b"".join(self.index.read(chunks))
+
+    def pieces(self, chunks: Iterable[ChunkId]) -> Iterator[bytes]:
+        """The same, one after the other."""
+        with errors_named("read chunks"):
+            yield from self.index.read(chunks)
 
     def parts(self) -> list[str]:
         """Names of the proposals and packs that a living process is still writing."""

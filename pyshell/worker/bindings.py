@@ -97,6 +97,10 @@ class Bindings:
         self._names, self._ids, values = self._look()
         self._definitions = {name for name, value in values.items() if is_definition(value, self.namespace)}
 
+    def joined(self) -> None:
+        """More of the restored checkpoint is there, whose orders and cells are known since then."""
+        self._names, self._ids, _ = self._look()
+
     def definitions(self) -> dict[int, str]:
         """Ids of definitions -> the name that others refer to them by; not `_`, which one that was shown has, too."""
         bound = {name: self.namespace.get(name) for name in self._definitions}

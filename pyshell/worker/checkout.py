@@ -21,7 +21,7 @@ from pyshell.errors import UsageError
 from pyshell.frozen import dataclass
 from pyshell.store import Group, Manifest, Missing, Store
 from pyshell.worker.pickling import Lent
-from pyshell.worker.restore import Caution, Outcome, Restoring, in_order
+from pyshell.worker.restore import Caution, Outcome, Restoring, in_order, put_in_order
 
 LEFT_AS_IT_IS = "it is in no checkpoint, so it is left as it is"
 
@@ -55,7 +55,7 @@ class Checkout(Restoring):
             for name in doomed:
                 self._namespace.pop(name, None)
             loaded = self._load_all(groups, kept)
-        self._reorder()
+        put_in_order(self._namespace, self._orders)
         coming = {name for group in groups for name in group.names} | {lost.name for lost in self._missing}
         return Change(loaded, tuple([name for name in doomed if name not in coming]), tuple(self._missing))
 
@@ -94,14 +94,6 @@ class Checkout(Restoring):
                 self._lose(group, reason)
         self._end_loading()
         return tuple(sorted(self._orders.keys() - before, key=self._orders.__getitem__))
-
-    def _reorder(self) -> None:
-        """Only from the first name on that is out of place: for a moment each is not there for other threads."""
-        wanted = sorted(self._orders, key=self._orders.__getitem__)
-        found = [name for name in self._namespace if name in self._orders]
-        wrong = next((at for at, pair in enumerate(zip(wanted, found)) if pair[0] != pair[1]), len(wanted))
-        for name in wanted[wrong:]:
-            self._namespace[name] = self._namespace.pop(name)
 
 
 class Loading(Restoring):

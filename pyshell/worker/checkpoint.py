@@ -22,11 +22,13 @@ from functools import partial
 from typing import Literal
 
 from pyshell.errors import StoreError, StoreFull, WorkerBusy, WorkerError
-from pyshell.store import UNSYNCED, ChunkId, Claim, Environment, Store
+from pyshell.store import UNSYNCED, ChunkId, Claim, Environment, Group, Store
+from pyshell.worker.auditing import SMALL_SECONDS
+from pyshell.worker.besides import beside
 from pyshell.worker.bindings import Bindings
 from pyshell.worker.environment import EnvironmentRecorder, what_differs, where_in_cell
 from pyshell.worker.fingerprints import Fingerprints
-from pyshell.worker.forking import become_child, fork, rules_for_heap, run_in_child, why_not_fork
+from pyshell.worker.forking import NoFork, become_child, fork, rules_for_heap, run_in_child, why_not_fork
 from pyshell.worker.groups import Saved, pickle_namespace
 from pyshell.worker.inline import pickle_inline
 from pyshell.worker.leaves import NotInline
@@ -37,22 +39,12 @@ from pyshell.worker.proposing import Job, Outcome, Proposing
 from pyshell.worker.restore import Source
 from pyshell.worker.telling import Ended, SharedNote
 from pyshell.worker.touched import Known, uses_of
-from pyshell.worker.tracking import Seen, Tracking
+from pyshell.worker.tracking import Seen, Spot, Tracking
 
 DONE, FAILED, DISK_FULL = 0, 3, 4
 """Exit codes of the child."""
 
 Scope = Literal["touched", "whole", "audit"]
-SMALL_SECONDS = 0.5
-"""A namespace that is saved so quickly is saved whole if a child is needed, and audited as soon as no cell waits."""
-
-
-class NoFork(Exception):
-    """No process can be forked to save what was touched (None: everything), and why. What is small was tried."""
-
-    def __init__(self, reason: str, touched: frozenset[str] | None) -> None:
-        super().__init__(reason)
-        self.touched = touched
 
 
 class Checkpointer:
@@ -74,7 +66,7 @@ class Checkpointer:
         self._store_path = store_path
         self._bindings = bindings
         self.namespace = namespace = bindings.namespace
-        self._lent = Lent(lent)
+        self.lent = Lent(lent)
         self._breadcrumb = breadcrumb
         self._note = SharedNote()
         self._store: Store | None = None
@@ -103,6 +95,8 @@ class Checkpointer:
         self._full_seconds = 0.0
         """How long it took to save everything with nothing taken over."""
         self._tracking = Tracking()
+        self.waiting: Mapping[str, Group] = {}
+        """What of the checkpoint is still to be loaded, by id; saves leave it as it is."""
 
     def note_names(self, named: Collection[str] | None, line: int | None = None) -> None:
         """Remember which names the code of the cell that just ran has (None: any); its bindings are noted already.
@@ -163,8 +157,13 @@ class Checkpointer:
         """The namespace was restored from this checkpoint: go on with its order of names and their cells."""
         bindings = [(group, binding) for group in source.groups for binding in group.bindings]
         self._bindings.restored([(binding.name, binding.order, group.cell) for group, binding in bindings])
-        self._tracking.saved({name for spot in source.spots for name in spot.names}, source.spots)
+        self.joined(source.spots)
         self.follow(sequence)
+
+    def joined(self, spots: Collection[Spot]) -> None:
+        """More of the restored checkpoint is there, with large buffers at these places."""
+        self._tracking.saved({name for spot in spots for name in spot.names}, spots)
+        self._bindings.joined()
 
     def remarks(self, sequence: int) -> list[str]:
         """Where in a cell this checkpoint was saved, if not at an end, and with what that is not so here."""
@@ -203,9 +202,11 @@ class Checkpointer:
         if self._running is not None:
             raise WorkerBusy("a checkpoint is being saved already; wait until it is done")
         definitions = self._bindings.definitions()
-        touched = self._touched(definitions) if scope == "touched" else None
+        touched = self._touched(definitions) if scope == "touched" and not self.waiting else None
         job = self.make_job(cell, label, limits, touched)
-        if touched is not None:
+        if self.waiting:
+            job = beside(job, self._hasty, self.waiting, self._bindings)
+        elif touched is not None:
             if self._save_inline(job, touched, definitions):
                 return 0, job.name
             # What was begun may have left a pack of that name.
@@ -242,7 +243,7 @@ class Checkpointer:
     def snapshot(self, job: Job) -> tuple[Snapshot, Lent]:
         """The namespace as it is now, and what it is pickled with."""
         hidden, streams = self._bindings.hidden, standard_streams()
-        return Snapshot(self.namespace, hidden, streams, job.cells, job.touched), self._lent
+        return Snapshot(self.namespace, hidden, streams, job.cells, job.touched), self.lent
 
     def hints(self, touched: Collection[str] | None) -> Seen:
         """What large buffers held when they were saved last, for who compares."""
@@ -380,7 +381,7 @@ class Checkpointer:
             os._exit(FAILED)
 
     def _pickle(self, job: Job, snapshot: Snapshot) -> Saved:
-        return pickle_namespace(snapshot, Dumper(snapshot, self._lent), job.limits, self._breadcrumb)
+        return pickle_namespace(snapshot, Dumper(snapshot, self.lent), job.limits, self._breadcrumb)
 
     def _save(self, job: Job, streams: dict[int, str], claim: Claim | None) -> int:
         try:

@@ -11,7 +11,7 @@ import collections
 import sys
 import types
 from collections.abc import Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyshell.protocol import (
     Child,
@@ -66,25 +66,39 @@ _Part = tuple[str, str, Any]
 """Name, path and value of what belongs to a value."""
 
 
+class Notes(NamedTuple):
+    """What is known of the names besides their values."""
+
+    cells: Mapping[str, int] = {}
+    """Those that bound them."""
+    changed: Collection[str] = ()
+    """What the last cell has changed."""
+    late: Mapping[str, Variable] = {}
+    """Names that are not there yet."""
+    orders: Mapping[str, int] = {}
+    """In which all of them were bound; needed where some are not there yet."""
+
+
 def list_variables(
     variables: dict[str, Any],
     hidden: Collection[str],
     page: range = range(MAX_PAGE),
-    cells: Mapping[str, int] | None = None,
-    changed: Collection[str] = (),
+    notes: Notes = Notes(),  # noqa: B008 (it cannot be changed)
 ) -> Variables:
-    """The user's names in the order of binding, a page of them; not the `_n` of results.
-
-    `cells` bound them; the last one has `changed` some.
-    """
+    """The user's names in the order of binding, a page of them; not the `_n` of results."""
     names = [name for name in list(variables) if type(name) is str and not name.startswith("_") and name not in hidden]
-    first, known = max(0, page.start), dict(cells or {})
+    absent = {name: row for name, row in notes.late.items() if not name.startswith("_") and name not in variables}
+    if absent:
+        names = sorted([*names, *absent], key=lambda name: notes.orders.get(name, 1 << 60))
+    first, known = max(0, page.start), dict(notes.cells)
     stop = min(page.stop, first + MAX_PAGE)
     rows = []
     for name in names[first:stop]:
         value = variables.get(name, UNKNOWN)
         if value is not UNKNOWN:  # else another thread has just deleted it
-            rows.append(_row(name[:MAX_NAME], value, known.get(name), name in changed))
+            rows.append(_row(name[:MAX_NAME], value, known.get(name), name in notes.changed))
+        elif name in absent:
+            rows.append(absent[name])
     return Variables(tuple(rows), max(0, len(names) - stop))
 
 
@@ -226,8 +240,8 @@ def _child(part: _Part) -> Child:
 
 def _parts(value: Any, path: str, start: int, count: int) -> list[_Part]:
     if id(type(value)) in _SEQUENCES:
-        page = sliced(value, start, start + count) if type(value) is collections.deque else (
-            value[start : start + count]
+        page = (
+            sliced(value, start, start + count) if type(value) is collections.deque else (value[start : start + count])
         )
         return [(f"[{n}]", f"{path}[{n}]", item) for n, item in enumerate(page, start)]
     if id(type(value)) in _SETS:

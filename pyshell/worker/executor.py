@@ -43,8 +43,10 @@ from pyshell.worker import comms, displaying, notebooks, plotting
 from pyshell.worker.autosaving import Autosaving, Midway
 from pyshell.worker.by_hand import SavingByHand
 from pyshell.worker.changes import ChangeWatch
+from pyshell.worker.ending import end_child, exit_code, flush
 from pyshell.worker.expressions import evaluated
 from pyshell.worker.interrupts import Interrupts
+from pyshell.worker.late import Late
 from pyshell.worker.namespace import Namespace
 from pyshell.worker.outside import Outside
 from pyshell.worker.places import Place, place_of
@@ -94,10 +96,16 @@ class Executor:
         self._voice = comms.Voice(self._tell, namespace, self._describe, self._show_figures)
         comms.offer(self._voice)
         self._saving: Saving | None = None
+        self._offers = False
         self.autosaving = Autosaving(interrupts, namespace.variables, self._save_midway)
         self._shell: Shell | None = None
         # What escapes.CALL names: importing that costs every start 2 ms of regular expressions.
         builtins.__command__ = self._command  # type: ignore[attr-defined]
+
+    @property
+    def late(self) -> Late | None:
+        """What is still to be loaded. Other threads only look."""
+        return self._saving.late if self._saving is not None else None
 
     @property
     def cell(self) -> int | None:
@@ -129,6 +137,10 @@ class Executor:
         saving.finish()
 
     def _next_task(self, saving: Saving) -> Task:
+        if saving.load_rest():
+            self._summing.wake()
+            if self._offers and saving.late.has_lost:
+                self._offer(saving.journeys.path)
         seconds = saving.seconds_to_audit
         if seconds is not None:
             with suppress(queue.Empty):
@@ -153,17 +165,19 @@ class Executor:
             saving.save_after(task.cell, self._runner.named)
             self._summing.wake(self._runner.named)
         elif isinstance(task, SendComm):
+            saving.late.complete()
             self._hear(task)
             saving.note_between()
             self._summing.wake(None)
         elif isinstance(task, RestoreNamespace):
             self._outside.expect([past.code for past in task.history])
             saving.restore(task)
+            self._offers = task.offers
             if task.offers and self._namespace.lost:
-                self._offer(saving.store)
+                self._offer(saving.journeys.path)
             self._summing.wake()
         elif isinstance(task, Prepare):
-            saving.prepare(task)
+            saving.resuming.prepare(task)
         elif isinstance(task, TakeCheckpoint):
             saving.save(task.label)
         elif isinstance(task, (GoTo, Fetch)):
@@ -189,11 +203,12 @@ class Executor:
         """Run a cell and report how it ended; never raises."""
         self._cell = self._interrupts.cell = task.cell
         self._namespace.remember_source(task)
-        self.changes.begin()
         self._place = place_of(task)
-        self.autosaving.begin(task.cell, self._place.filename)
         started = time.perf_counter()
-        status = self._run_guarded(lambda: self._run(task))
+        status = self._load_for(task)
+        self.changes.begin()
+        self.autosaving.begin(task.cell, self._place.filename)
+        status = status or self._run_guarded(lambda: self._run(task))
         seconds = time.perf_counter() - started
         self._runner.note_ran()
         self.autosaving.end(status == "ok")
@@ -217,6 +232,15 @@ class Executor:
         self.changes.end(self._namespace.newest, None)
         self._tell(CommDone(task.message, status))
 
+    def _load_for(self, task: RunCell) -> CellStatus | None:
+        """Wait for what it can reach; how it ends if it does not begin."""
+        try:
+            if self._saving is not None:
+                self._saving.late.prepare(self._place, task)
+        except KeyboardInterrupt as exc:
+            return self._report_error(exc)
+        return None
+
     def _save_midway(self, midway: Midway) -> float | None:
         """Save while the cell runs; see autosaving.Save."""
         saving = self._saving
@@ -235,10 +259,10 @@ class Executor:
             self._interrupts.call(run)
         except BaseException as exc:  # user code raises what it likes; SystemExit does not end the session
             if os.getpid() != self._pid:
-                _end_child(exc)
+                end_child(exc)
             return self._report_error(exc)
         if os.getpid() != self._pid:
-            _end_child(None)
+            end_child(None)
         return "ok"
 
     def _run(self, task: RunCell) -> None:
@@ -269,7 +293,7 @@ class Executor:
 
             assert self._saving is not None
             around = Surroundings(
-                self._namespace, self._runner, self._saving.store, self.submit,
+                self._namespace, self._runner, self._saving.journeys.path, self.submit,
                 self._tell, self._saving.journeys.borrow,
                 self._interrupts, self._sender.report,
             )  # fmt: skip
@@ -278,7 +302,7 @@ class Executor:
 
     def _report_error(self, exc: BaseException) -> CellStatus:
         # type() throughout: isinstance() and == could run code of the exception's own.
-        if issubclass(type(exc), SystemExit) and _exit_code(exc) == 0 and not self._place.is_script:
+        if issubclass(type(exc), SystemExit) and exit_code(exc) == 0 and not self._place.is_script:
             self._sender.report(Leave(), self._cell)
             return "ok"
         printed = self._shown_by_users_hook(exc)
@@ -345,7 +369,7 @@ class Executor:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name, None)
             try:
-                self._interrupts.call(lambda: _flush(stream))  # noqa: B023 (called at once)
+                self._interrupts.call(lambda: flush(stream))  # noqa: B023 (called at once)
             except BaseException as exc:  # the user may have put any object there
                 kind = cells.name_of(type(stream))
                 self._notice(f"sys.{name}, a {kind}, could not be flushed: {cells.message_of(exc)}")
@@ -360,30 +384,3 @@ def _seconds_behind(saving: Saving) -> float:
     if saving.waiting is not None and saving.waiting.label is not None and not saving.is_slicing:
         return LABEL_SECONDS
     return SETTLE_SECONDS if saving.is_behind else 0.0
-
-
-def _flush(stream: Any) -> None:
-    if stream is not None and getattr(stream, "closed", False) is not True:
-        stream.flush()
-
-
-def _exit_code(exc: BaseException) -> int:
-    """What a process would exit with."""
-    code = getattr(exc, "code", 1)
-    return 0 if code is None else int(code) & 0xFF if type(code) in (int, bool) else 1
-
-
-def _end_child(exc: BaseException | None) -> None:
-    """A process that the cell forked came back from it: it ends as a script does, and not as a second worker."""
-    status = 1
-    try:
-        if exc is None:
-            status = 0
-        elif issubclass(type(exc), SystemExit):
-            status = _exit_code(exc)
-        else:
-            sys.stderr.write(cells.describe(exc).traceback)
-        for stream in (sys.stdout, sys.stderr):
-            _flush(stream)
-    finally:
-        os._exit(status)

@@ -57,6 +57,14 @@ if HAS_RAW_FORK:
         _function.restype = None
 
 
+class NoFork(Exception):
+    """No process can be forked to save what was touched (None: everything), and why. What is small was tried."""
+
+    def __init__(self, reason: str, touched: frozenset[str] | None) -> None:
+        super().__init__(reason)
+        self.touched = touched
+
+
 def fork() -> int:
     """Return 0 in the child and its pid in the parent; raise OSError if there can be no child.
 

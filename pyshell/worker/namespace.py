@@ -84,16 +84,20 @@ class Namespace:
         self._last = []
 
     def adopt(self) -> None:
-        """After a restore: rebuild `Out` from the `_n` names."""
-        self.outputs.clear()
-        for name, value in list(self.variables.items()):
-            if name.startswith("_") and name[1:].isdecimal():
-                self.outputs[int(name[1:])] = value
+        """After a restore: rebuild `Out` from the `_n` names, and take over what was shown last."""
+        self.adopt_outputs()
         newest = self.outputs[max(self.outputs)] if self.outputs else None
         # By the type: a value and its second name may have become two objects on their way through the checkpoint.
         # Any other is the user's own, gettext's `_` for example.
         is_ours = type(self.variables.get(_LAST[0])) is type(newest)
         self._last = [self.variables.get(name) for name in _LAST if name in self.variables] if is_ours else []
+
+    def adopt_outputs(self) -> None:
+        """Rebuild `Out` from the `_n` names."""
+        self.outputs.clear()
+        for name, value in list(self.variables.items()):
+            if name.startswith("_") and name[1:].isdecimal():
+                self.outputs[int(name[1:])] = value
 
     def _owns_last(self) -> bool:
         """Whether no other value is bound to `_ __ ___`; a name that the user has deleted is ours again."""

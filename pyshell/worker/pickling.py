@@ -360,7 +360,7 @@ def load(codec: str, stream: bytes | memoryview, buffers: Sequence[Any], lent: L
     """Bring one pickle's names back; raises whatever the values' own code raises. Binds nothing."""
     if codec == "dill" and lent.dill is None:
         raise Unsavable("it was saved with dill, which is not there")
-    unpickler = _Unpickler if codec == "pickle" else _dill_unpickler(lent.dill)
+    unpickler = Unpickler if codec == "pickle" else _dill_unpickler(lent.dill)
     with lent.visible() if codec == "dill" else Lent({}).visible():
         content = unpickler(io.BytesIO(stream), buffers=buffers).load()
     if type(content) is not dict:
@@ -386,7 +386,7 @@ class _Session:
         return rebuilding.session()
 
 
-class _Unpickler(_Session, pickle.Unpickler):
+class Unpickler(_Session, pickle.Unpickler):
     pass
 
 

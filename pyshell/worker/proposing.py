@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from pyshell.errors import StoreError
 from pyshell.frozen import dataclass, field
 from pyshell.store import Binding, ChunkId, Environment, Group, Missing, PackWriter, Proposal, Store, changes
 from pyshell.worker.groups import Pickled, Saved
@@ -59,6 +60,8 @@ class Job:
     """What is known of large buffers."""
     reads_all: bool = True
     """Do not rely on it."""
+    keeps_rest: bool = False
+    """What is not touched is not there yet (besides.py): it must not be saved as a whole."""
 
     def whole(self) -> Job:
         """The same, with everything to be saved."""
@@ -98,10 +101,12 @@ class Outcome:
     @classmethod
     def from_json(cls, data: bytes) -> Outcome:
         groups, lost, touched, seconds, missing, environment, is_new, buffers = json.loads(data)
-        known = tuple([
-            KnownGroup(key, tuple(names), frozenset(uses), frozenset(references), is_opaque)
-            for key, names, uses, references, is_opaque in groups
-        ])
+        known = tuple(
+            [
+                KnownGroup(key, tuple(names), frozenset(uses), frozenset(references), is_opaque)
+                for key, names, uses, references, is_opaque in groups
+            ]
+        )
         return cls(
             groups=known,
             lost=tuple(lost),
@@ -183,6 +188,8 @@ class Proposing:
     def _pickle(self) -> Saved:
         saved = self._pickle_wanted(self._snapshot)
         if self.is_broken(saved):
+            if self._job.keeps_rest:
+                raise StoreError("what is still being loaded needs a definition that cannot be saved")
             self._snapshot = self._snapshot.whole()
             saved = self._pickle_wanted(self._snapshot)
         return saved
@@ -231,7 +238,7 @@ class Proposing:
         values = self._snapshot.values
         kept: tuple[Missing, ...] = ()
         if self._touched is not None:
-            kept = tuple([missing for missing in self._job.missing if _root(missing.name) not in self._touched])
+            kept = tuple([missing for missing in self._job.missing if root_of(missing.name) not in self._touched])
         lost = [
             Missing(lost.name, type_name(type(values[lost.name])), lost.reason, self._job.cells.get(lost.name))
             for lost in saved.lost
@@ -255,7 +262,7 @@ def code_version() -> str:
     return f"{sys.version_info[0]}.{sys.version_info[1]}"
 
 
-def _root(name: str) -> str:
+def root_of(name: str) -> str:
     """The name of the namespace in `name` itself or in a path that begins with it."""
     found = re.match(r"\w+", name)
     return found.group() if found else name

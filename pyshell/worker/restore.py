@@ -18,6 +18,7 @@ from typing import Any
 from pyshell.errors import StoreError
 from pyshell.frozen import dataclass, field
 from pyshell.store import Group, Manifest, Missing, Store
+from pyshell.worker.feeding import GivenWay
 from pyshell.worker.groups import circles
 from pyshell.worker.leaves import Unsavable
 from pyshell.worker.mapping import Mapper
@@ -38,6 +39,10 @@ class Source:
     """All that can be read."""
     spots: list[Spot] = field(default_factory=list)
     """Where the large buffers that were loaded lie."""
+    waiting: list[Group] = field(default_factory=list)
+    """What is to be loaded later (late.py), in this order."""
+    found: dict[str, set[str]] = field(default_factory=dict)
+    """What the pickles name, by the ids of their groups, where that was noted."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +77,7 @@ def restore(
 
     What is missing from the checkpoint itself is part of the outcome.
     """
-    manifest = store.manifest(sequence)
-    work = Restoring(store, namespace, Lent(lent), caution)
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        with store.index.kept_open():
-            return work.run(manifest)
-    finally:
-        caution.breadcrumb("")
-        if was_enabled:
-            gc.enable()
+    return Restoring(store, namespace, Lent(lent), caution).restore(sequence)
 
 
 class Restoring:
@@ -100,16 +95,37 @@ class Restoring:
         self._gone: set[str] = set()
         self._interrupted = False
 
-    def run(self, manifest: Manifest) -> Outcome:
+    def restore(self, sequence: int) -> Outcome:
+        """Load that checkpoint; see the function of this name."""
+        manifest = self._store.manifest(sequence)
+        was_enabled = gc.isenabled()
+        gc.disable()
+        try:
+            with self._store.index.kept_open():
+                return self._run(manifest)
+        finally:
+            self._caution.breadcrumb("")
+            if was_enabled:
+                gc.enable()
+
+    def _run(self, manifest: Manifest) -> Outcome:
         self._missing.extend(manifest.missing)
         self._gone.update(missing.name for missing in manifest.missing)
-        groups = self._groups(manifest)
-        for group in in_order(groups):
+        order = in_order(self._groups(manifest))
+        self._bring_all([group for group in order if group.kind != "data"])
+        self._bring_all(self._to_bring([group for group in order if group.kind == "data"]))
+        self._mapper.verify(self._caution.report)
+        return Outcome(self._bind_in_order(), tuple(self._missing), self.source)
+
+    def _to_bring(self, data: list[Group]) -> list[Group]:
+        """Those groups of data that are to be loaded now; all else is there."""
+        return data
+
+    def _bring_all(self, groups: list[Group]) -> None:
+        for group in groups:
             reason = self._reason_against(group) or self._bring_back(group)
             if reason:
                 self._lose(group, reason)
-        self._mapper.verify(self._caution.report)
-        return Outcome(self._bind_in_order(), tuple(self._missing), self.source)
 
     def _end_loading(self) -> None:
         self._caution.breadcrumb("")
@@ -133,12 +149,19 @@ class Restoring:
 
     def _bring_back(self, group: Group) -> str:
         """Bind the group's names; the reason if that fails."""
-        self._caution.breadcrumb(group.id)
         try:
-            content = self._load(group)
+            return self._attempt(group)
         except KeyboardInterrupt:
             self._interrupted = True
             return INTERRUPTED
+
+    def _attempt(self, group: Group) -> str:
+        """The same; raises what is meant for whoever loads."""
+        self._caution.breadcrumb(group.id)
+        try:
+            content = self._load(group)
+        except (KeyboardInterrupt, GivenWay):
+            raise
         except (StoreError, Unsavable) as exc:
             return str(exc)
         except BaseException as exc:  # the values' own code for coming back may raise anything
@@ -176,6 +199,15 @@ class Restoring:
             if name in self._namespace:
                 self._namespace[name] = self._namespace.pop(name)
         return tuple(names)
+
+
+def put_in_order(namespace: dict[str, Any], orders: Mapping[str, int]) -> None:
+    """Only from the first name on that is out of place: for a moment each is not there for other threads."""
+    found = [name for name in namespace if name in orders]
+    wanted = sorted(found, key=orders.__getitem__)
+    wrong = next((at for at, pair in enumerate(zip(wanted, found)) if pair[0] != pair[1]), len(wanted))
+    for name in wanted[wrong:]:
+        namespace[name] = namespace.pop(name)
 
 
 def in_order(groups: list[Group]) -> list[Group]:

@@ -10,7 +10,6 @@ import types
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyshell.blackbox import SAVING, BlackBox
@@ -21,18 +20,18 @@ from pyshell.protocol import (
     CheckpointStarted,
     Loaded,
     Notice,
-    Prepare,
     RestoreNamespace,
     SaveFailed,
     Settled,
     TakeCheckpoint,
     Verified,
-)
+)  # fmt: skip
 from pyshell.worker import cell as cells
 from pyshell.worker import importing
-from pyshell.worker.auditing import IDLE_SECONDS, Assumed
+from pyshell.worker.auditing import Assumed, seconds_to_audit
 from pyshell.worker.autosaving import Midway
-from pyshell.worker.checkpoint import SMALL_SECONDS, Checkpointer, NoFork, Scope
+from pyshell.worker.checkpoint import Checkpointer, Scope
+from pyshell.worker.forking import NoFork
 from pyshell.worker.limits import Limits
 from pyshell.worker.namespace import Namespace
 from pyshell.worker.reaping import Reaper
@@ -58,10 +57,8 @@ class Saving:
     def __init__(
         self, surroundings: Surroundings, namespace: Namespace, box: BlackBox, sender: Sender, submit: Submit
     ) -> None:
-        self._surroundings = surroundings
-        self._namespace = namespace
-        self._box, self._sender = box, sender
-        self._submit = submit
+        self._surroundings, self._namespace = surroundings, namespace
+        self._box, self._sender, self._submit = box, sender, submit
         self._lent: dict[str, types.ModuleType] = {}
         drop_crumb = partial(box.drop_crumb, SAVING)
         self._checkpointer = Checkpointer(surroundings.store, namespace.bindings, self._lent, drop_crumb)
@@ -76,8 +73,9 @@ class Saving:
         self._is_audit = False
         """Or from the middle of a cell: it gives way to what a cell's end has to save."""
         self._assumed = Assumed()
-        self._resuming = Resuming(surroundings.store, namespace, box, sender, self._lent)
-        self.journeys = Travel(surroundings.store, namespace, self._checkpointer, self._lent, self._resuming.caution)
+        self.resuming = Resuming(surroundings, namespace, box, sender, self._checkpointer)
+        self.late = self.resuming.late
+        self.journeys = Travel(surroundings.store, namespace, self._checkpointer, self._lent, self.resuming.caution)
         self._journey: Journey | None = None
         self._is_saved = False
         """Whether the namespace is what the last checkpoint says: no cell has run since it was loaded from there."""
@@ -133,6 +131,8 @@ class Saving:
         return None if self._running is None else self._checkpointer.child_seconds
 
     def save(self, label: str | None) -> None:
+        if label is not None:  # of all that there is
+            self.late.complete()
         if self._running is None:
             self._start(TakeCheckpoint(label))
         else:
@@ -144,19 +144,12 @@ class Saving:
         return self.waiting is not None and not (self.is_slicing or (self._child_runs and not self._is_audit))
 
     @property
-    def store(self) -> Path:
-        """Where the checkpoints are."""
-        return self._surroundings.store
-
-    @property
     def seconds_to_audit(self) -> float | None:
         """How long the session must be idle for an audit; None: there is nothing to find."""
-        if self._checkpointer.is_verified is not False or self._running is not None:
+        sees_all = not (self._why_sliced and self._failure)
+        if self._checkpointer.is_verified is not False or self._running is not None or not sees_all:
             return None
-        seconds = self._checkpointer.full_seconds
-        if self._why_sliced:  # in the session's own process, and at full speed
-            return None if self._failure else max(1.0, 4 * seconds)
-        return 0.0 if seconds < SMALL_SECONDS else max(IDLE_SECONDS, seconds)
+        return seconds_to_audit(self._checkpointer.full_seconds, bool(self._why_sliced))
 
     def audit(self) -> None:
         """The session is idle: see whether the last checkpoint is what saving everything gives."""
@@ -188,7 +181,9 @@ class Saving:
         try:
             pid, proposal = self._checkpointer.start(self._cell, request.label, self._limits, scope)
         except NoFork as exc:
-            if self._checkpointer.is_midway:
+            if self.late.is_on:
+                self._fail(str(exc))  # and is tried again when all is there
+            elif self._checkpointer.is_midway:
                 self._is_audit = False  # in slices only what stands still can be saved
             else:
                 self._slice(request, scope, exc)
@@ -207,7 +202,7 @@ class Saving:
             self._was_proposed, self._is_audit = True, False
 
     def _fail(self, reason: str) -> None:
-        self._failure, self._is_audit = reason, False
+        self._failure, self._is_audit, self.late.is_urgent = reason, False, True
         self._sender.report(SaveFailed(reason), self._cell)
 
     def _reap(self) -> None:
@@ -293,7 +288,7 @@ class Saving:
             self._suspects.rest(culprit, now)
         elif self._suspects.died(culprit, self._namespace.variables, now, now - self._began):
             self.waiting = self.waiting or request
-        elif ended.was_ended and not culprit:  # not even a second one got on, and nobody's code is to blame
+        elif ended.was_ended and not (culprit or self.late.is_on):  # twice, and nobody's code is to blame
             request, self.waiting = self.waiting or request, None
             self._slice(request, "whole", NoFork(ended.reason, None))
             return
@@ -343,6 +338,7 @@ class Saving:
 
     def travel(self, journey: Journey) -> None:
         """Once the namespace is saved, take it to another checkpoint or take names from one."""
+        self.late.complete()
         self._journey = journey
         if not self._is_saved:
             # Also right after a cell's own save, which rests on what the cell can have touched: this one is whole.
@@ -360,7 +356,7 @@ class Saving:
         arrival = self.journeys.go(journey)
         self._sender.report(arrival)
         if not isinstance(arrival, CheckoutFailed):
-            self._resuming.tell_remarks(arrival.checkpoint, self._checkpointer)
+            self.resuming.tell_remarks(arrival.checkpoint)
         if isinstance(arrival, Loaded):
             self._is_saved = False
             self.save(None)
@@ -373,6 +369,7 @@ class Saving:
         if self.waiting is None:
             return
         # Whether the last proposal was committed is not known, so this one must not build on it.
+        self.late.complete()
         self._checkpointer.committed(0)
         request, self.waiting, self._running = self.waiting, None, None
         self._start(request)
@@ -390,10 +387,14 @@ class Saving:
 
     # --- restoring --------------------------------------------------------------------------------------
 
-    def prepare(self, request: Prepare) -> None:
-        self._resuming.prepare(request)
+    def load_rest(self) -> bool:
+        """Go on loading until a task comes; True if that was the last of it."""
+        is_done = self._running is None and self.late.go_on()
+        if is_done and self._failure:
+            self.save(None)
+        return is_done
 
     def restore(self, request: RestoreNamespace) -> None:
         """Fill the empty namespace, and tell what came back."""
         self._fatal = request.fatal
-        self._is_saved = self._resuming.restore(request, self._checkpointer, self._surroundings.startup)
+        self._is_saved = self.resuming.restore(request)

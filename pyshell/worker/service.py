@@ -5,6 +5,8 @@ Runs in: worker, on its RPC thread.
 
 from __future__ import annotations
 
+from typing import Any
+
 from pyshell.protocol import (
     Children,
     Code,
@@ -80,19 +82,28 @@ class WorkerService:
     def complete(self, request: Code) -> Completions:
         from pyshell.worker.completion import complete  # some ms that a session without it never needs
 
-        return complete(self._namespace.variables, request.code, request.cursor_pos)
+        return complete(self._known(), request.code, request.cursor_pos)
+
+    def _known(self) -> dict[str, Any]:
+        """The namespace, and stand-ins for what is still to be loaded."""
+        late = self._executor.late
+        if late is None or not late.is_on:
+            return self._namespace.variables
+        return {**late.stand_ins(), **self._namespace.variables}
 
     def inspect(self, request: Code) -> Inspection:
         from pyshell.worker.inspection import inspect  # some ms that a session without it never needs
 
-        return inspect(self._namespace.variables, request.code, request.cursor_pos, request.detail)
+        return inspect(self._known(), request.code, request.cursor_pos, request.detail)
 
     def variables(self, request: ReadVariables) -> Variables:
-        from pyshell.worker.describing import list_variables  # the same
+        from pyshell.worker.describing import Notes, list_variables  # the same
 
         cells, changed = self._namespace.bindings.cells, self._executor.changes.last
         page = range(request.start, request.start + request.count)
-        return list_variables(self._namespace.variables, self._namespace.hidden, page, cells, changed)
+        late = self._executor.late.rows() if self._executor.late is not None else {}
+        notes = Notes(cells, changed, late, dict(self._namespace.bindings.orders) if late else {})
+        return list_variables(self._namespace.variables, self._namespace.hidden, page, notes)
 
     def children(self, request: ReadChildren) -> Children:
         from pyshell.worker.describing import page  # the same

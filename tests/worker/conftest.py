@@ -128,9 +128,25 @@ class Session:
         self.start()
         self.restore(set_aside)
 
-    def restore(self, set_aside: tuple[str, ...] = ()) -> None:
+    def restart_lazily(self, at_once: int = 1000, set_aside: tuple[str, ...] = ()) -> list[str]:
+        """The same, but pickles of more than so many bytes are left for later; their names, as they are loaded."""
+        self.start()
+        self.restore(set_aside, at_once)
+        waiting: list[str] = self.call("waits")
+        return waiting
+
+    def run_early(self, code: str) -> list[str]:
+        """Run a cell before all is loaded; the names that still wait then."""
+        self.cell += 1
+        self.sources[self.cell] = code
+        assert (code, self.call("run_early", self.cell, code)) == (code, "")
+        waiting: list[str] = self.call("waits")
+        return waiting
+
+    def restore(self, set_aside: tuple[str, ...] = (), at_once: int | None = None) -> None:
         assert self.store.head is not None
-        names, missing = self.call("restore", self.store.head.sequence, list(set_aside), list(self.sources.items()))
+        sources = list(self.sources.items())
+        names, missing = self.call("restore", self.store.head.sequence, list(set_aside), sources, at_once)
         self.names = names
         self.missing = {name: (kind, reason, cell) for name, kind, reason, cell in missing}
 

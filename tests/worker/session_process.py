@@ -33,14 +33,14 @@ def import_lent():
 
     from pyshell import blackbox
     from pyshell.store import Store
-    from pyshell.worker import bindings, checkpoint, interrupts, limits, restore, slicing, touched
+    from pyshell.worker import bindings, checkpoint, early, interrupts, late, limits, places, restore, slicing, touched
 
     del sys.path[: len(PLACES)]
     names = [name for name in sys.modules if name.partition(".")[0] == "dill"]
     dill.extend(False)
     modules = types.SimpleNamespace(
-        bindings=bindings, blackbox=blackbox, checkpoint=checkpoint, interrupts=interrupts, limits=limits,
-        restore=restore, slicing=slicing, touched=touched, Store=Store,
+        bindings=bindings, blackbox=blackbox, checkpoint=checkpoint, early=early, interrupts=interrupts, late=late,
+        limits=limits, places=places, restore=restore, slicing=slicing, touched=touched, Store=Store,
     )  # fmt: skip
     return modules, {name: sys.modules.pop(name) for name in names}
 
@@ -77,6 +77,11 @@ class Worker:
         self.interrupts = ours.interrupts.Interrupts(self.box)
         self.watchman = slicing.Watchman(self, self.box, NAMESPACE)
         self.slicing = slicing.Slicing(self.checkpointer, self.watchman, ())
+        self.said = []
+        around = types.SimpleNamespace(interrupts=self.interrupts, is_wanted=self.is_wanted)
+        place = types.SimpleNamespace(variables=NAMESPACE, bindings=self.bindings, lost={}, adopt_outputs=int)
+        teller = types.SimpleNamespace(report=lambda body: self.said.append(body.text))
+        self.late = ours.late.Late(around, place, self.box, teller, self.checkpointer)
 
     def incremental(self):
         """However small the namespace is, save only what was touched."""
@@ -89,6 +94,48 @@ class Worker:
     def forked(self):
         """Save nothing inline."""
         self.checkpointer._save_inline = lambda *_: False
+
+    def run_early(self, cell, code):
+        """Run a cell as a worker does that is still loading."""
+        self.late.prepare(ours.places.Place(code, f"<In[{cell}]>"), types.SimpleNamespace(expressions=()))
+        return self.run(cell, code)
+
+    def interrupt_early(self, cell, code, looks):
+        """The same, with a Ctrl-C at that look of the loading; what it raises."""
+        self.interrupts.install()
+        countdown = iter(range(looks))
+
+        def strike():
+            if next(countdown, None) is None:
+                os.kill(os.getpid(), 2)
+            return False
+
+        kept, ours.late._never = ours.late._never, strike
+        try:
+            return self.run_early(cell, code)
+        except KeyboardInterrupt:
+            return "KeyboardInterrupt"
+        finally:
+            ours.late._never = kept
+
+    def waits(self):
+        """Names that are not there yet, in the order in which they are loaded."""
+        return [name for group in self.checkpointer.waiting.values() for name in group.names]
+
+    def load_late(self, ticks):
+        """Load what waits; a task comes after so many looks. What was told meanwhile."""
+        self.ticks_left = ticks
+        self.late.go_on()
+        self.ticks_left = None
+        said, self.said[:] = list(self.said), []
+        return said
+
+    def rows(self):
+        return [[row.name, row.type] for row in self.late.rows().values()]
+
+    def names(self):
+        """The namespace's own, in their order."""
+        return [name for name in NAMESPACE if name not in self.hidden and name != "__builtins__"]
 
     def run(self, cell, code):
         compiled = compile(code, f"<In[{cell}]>", "exec")
@@ -194,13 +241,17 @@ class Worker:
                 thread.join()
         return self.damage
 
-    def restore(self, sequence, set_aside, sources):
+    def restore(self, sequence, set_aside, sources, at_once=None):
+        """`at_once`: so many bytes are loaded now, the rest later."""
         for cell, code in sources:
             linecache.cache[f"<In[{cell}]>"] = (len(code), None, code.splitlines(keepends=True), f"<In[{cell}]>")
         store = Store.open(STORE, key=None, writer=False)
         caution = restoring.Caution(frozenset(set_aside), self.crumbs, self.damage.append)
-        outcome = restoring.restore(store, sequence, NAMESPACE, LENT, caution)
+        kind = restoring.Restoring if at_once is None else ours.late.Beginning
+        sys.modules["pyshell.worker.waiting"].AT_ONCE = at_once
+        outcome = kind(store, NAMESPACE, checkpoint.Lent(LENT), caution).restore(sequence)
         self.checkpointer.restored(sequence, outcome.source)
+        self.late.begin(store, checkpoint.Lent(LENT), caution, outcome.source)
         return [list(outcome.names), [[m.name, m.type, m.reason, m.cell] for m in outcome.missing]]
 
 
