@@ -163,6 +163,31 @@ def test_what_a_widget_called_can_be_interrupted(notebook: Notebook) -> None:
     assert notebook.run("'goes on'")[0]["status"] == "ok"
 
 
+STUBBORN = """\
+import ipywidgets
+button = ipywidgets.Button()
+def click(_):
+    print('runs', flush=True)
+    while True:
+        try:
+            while True: pass
+        except KeyboardInterrupt: pass
+button.on_click(click)
+button"""
+
+
+def test_what_a_widget_called_is_ended_by_the_third_interrupt(notebook: Notebook) -> None:
+    message = send(notebook, "comm_msg", model(shown(notebook, STUBBORN)), CLICK)
+    notebook.message("stream")
+    for _ in range(3):
+        notebook.manager.interrupt_kernel()
+    ended: tuple[str, str] | None = None
+    while ended != (message, "idle"):  # an interrupt has states of its own
+        told = notebook.message("status")
+        ended = told["parent_header"]["msg_id"], told["content"]["execution_state"]
+    assert "because what a widget called did not stop" in text(shown(notebook, "1"), "stderr")
+
+
 def test_what_a_widget_changed_comes_back_and_the_widget_is_told_to_be_gone(notebook: Notebook) -> None:
     code = "slider = ipywidgets.IntSlider()\nbox = {'slider': slider, 'number': 1}\nseen = []\n"
     observed = "slider.observe(lambda change: seen.append(change.new), 'value')\nslider"
