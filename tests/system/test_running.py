@@ -5,7 +5,6 @@ Runs in: tests, against real hosts and workers.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
@@ -26,7 +25,6 @@ from tests.terminal import Terminal
 
 ROOT = Path(pyshell.__file__).parents[1]
 EXAMPLES = ROOT / "docs" / "examples"
-STAND_IN = Path(__file__).parent / "stand_in"
 KILLS = 5
 
 SCRIPT = '''\
@@ -275,13 +273,11 @@ def kill_all(session: Session, process: subprocess.Popen[str]) -> None:
     [("simulation.py", ("8000", "20000")), ("pipeline.py", ("100", "20000")), ("search.py", ("400",))],
 )
 def test_an_example_ends_with_the_same_numbers_however_often_it_is_killed(
-    example: str, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+    example: str, arguments: tuple[str, ...]
 ) -> None:
-    for library in ("numpy", "pandas"):
+    for library in ("numpy", "pandas", "sklearn"):
         if library in (EXAMPLES / example).read_text():
             pytest.importorskip(library)
-    if importlib.util.find_spec("sklearn") is None:  # too large for the tests' environment
-        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(STAND_IN)]))
     path = str(EXAMPLES / example)
     expected = subprocess.run([sys.executable, path, *arguments], capture_output=True, text=True, check=True).stdout
     chance = random.Random(example)
