@@ -13,6 +13,7 @@ import pytest
 
 from tests.console.test_app import start
 
+pytestmark = pytest.mark.scenario
 image = pytest.importorskip("PIL.Image")
 
 

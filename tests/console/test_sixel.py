@@ -1,4 +1,4 @@
-"""Pictures in sixel, read back by a terminal's rules.
+"""Pictures in sixel, read back by a terminal's rules; and what terminals say of themselves.
 
 Runs in: tests.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from itertools import product
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from pyshell.console import sixel
 from pyshell.console.pictures import Color
+from pyshell.console.viewing import Told, hear
 
 TOKEN = re.compile(r'"(?P<raster>[\d;]+)|#(?P<color>[\d;]+)|!(?P<count>\d+)(?P<repeated>[?-~])|(?P<one>[?-~])|[$-]')
 
@@ -99,3 +101,32 @@ def test_runs_are_counted() -> None:
     assert len("".join(pieces)) < 3000
     assert pieces[0].startswith('\x1bP0;1q"1;1;640;480') and pieces[1] == "#0!600~$#1!600?!40~-"
     assert len(pieces) == 82 and pieces[-1] == sixel.END
+
+
+def told(*answers: str) -> Told:
+    found = Told()
+    for answer in answers:
+        found = hear(found, answer)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_so"),
+    [
+        ("\x1b[?62;4c", lambda told: told.has_answered and told.has_sixel),
+        ("\x1b[?4;6c", lambda told: told.has_answered and not told.has_sixel),  # the first says what kind it is
+        ("\x1b[?62;14;44c", lambda told: told.has_answered and not told.has_sixel),
+        ("\x1b[?6c", lambda told: told.has_answered and not told.has_sixel),
+        ("\x1b[?1;0;16S", lambda told: told.colors == 16),
+        ("\x1b[?1;0;65536S", lambda told: told.colors == 256),
+        ("\x1b[?1;3;0S", lambda told: told == Told()),
+        ("\x1b[?2;0;800;600S", lambda told: told.largest == (800, 600)),
+        ("\x1b[?2;0;0;0S", lambda told: told == Told()),
+        ("\x1b[6;20;10t", lambda told: told.cell == (10, 20)),
+        ("\x1b[4;600;800t", lambda told: told.window == (800, 600)),
+        ("\x1b[4;0;0t", lambda told: told == Told()),
+        ("\x1b[I", lambda told: told == Told()),
+    ],
+)
+def test_what_terminals_answer(answer: str, is_so: Callable[[Told], bool]) -> None:
+    assert is_so(told(answer))

@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import re
 import termios
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import pytest
 
-from pyshell.console.viewing import Told, hear
 from tests.console.test_app import start
 from tests.console.test_gallery import two_halves
 from tests.console.test_sixel import decode
@@ -170,32 +169,3 @@ def test_what_can_only_be_named_is_opened_elsewhere() -> None:
         console.wait_screen(r"\[image/png, 12 bytes\] cannot be drawn here\.")
         console.send("i")
         console.wait_screen(r"There is no viewer here|is opened by")
-
-
-def told(*answers: str) -> Told:
-    found = Told()
-    for answer in answers:
-        found = hear(found, answer)
-    return found
-
-
-@pytest.mark.parametrize(
-    ("answer", "is_so"),
-    [
-        ("\x1b[?62;4c", lambda told: told.has_answered and told.has_sixel),
-        ("\x1b[?4;6c", lambda told: told.has_answered and not told.has_sixel),  # the first says what kind it is
-        ("\x1b[?62;14;44c", lambda told: told.has_answered and not told.has_sixel),
-        ("\x1b[?6c", lambda told: told.has_answered and not told.has_sixel),
-        ("\x1b[?1;0;16S", lambda told: told.colors == 16),
-        ("\x1b[?1;0;65536S", lambda told: told.colors == 256),
-        ("\x1b[?1;3;0S", lambda told: told == Told()),
-        ("\x1b[?2;0;800;600S", lambda told: told.largest == (800, 600)),
-        ("\x1b[?2;0;0;0S", lambda told: told == Told()),
-        ("\x1b[6;20;10t", lambda told: told.cell == (10, 20)),
-        ("\x1b[4;600;800t", lambda told: told.window == (800, 600)),
-        ("\x1b[4;0;0t", lambda told: told == Told()),
-        ("\x1b[I", lambda told: told == Told()),
-    ],
-)
-def test_what_terminals_answer(answer: str, is_so: Callable[[Told], bool]) -> None:
-    assert is_so(told(answer))
