@@ -19,6 +19,12 @@ import pyshell
 from tests.bench.__main__ import shown
 
 MANY = "d = [{'id': i} for i in range(1_000_000)]\ne = list(map(str, range(1_000_000)))\nn = 41"
+MIXED = """
+import numpy as np, pandas as pd
+a, df = np.arange(1 << 24), pd.DataFrame({"x": np.arange(1_000_000)})
+d = [{"id": i, "s": i * 0.5} for i in range(200_000)]
+for i in range(200): globals()[f"v{i}"] = i
+"""
 SESSIONS = {
     "one number": ("x = 6 * 7", "x"),
     "numpy and pandas imported": ("import numpy as np, pandas as pd\nx = np.arange(6)", "pd.Series(x).sum()"),
@@ -26,6 +32,8 @@ SESSIONS = {
     "2,000 names": ("for i in range(2000): globals()[f'v{i}'] = {'n': i, 'items': list(range(20))}", "v7['n']"),
     "a number beside 3,000,000 small objects": (MANY, "n + 1"),
     "one of the 3,000,000": (MANY, "d[7]['id']"),
+    "a sum beside a mix": (MIXED, "1 + 1"),
+    "all of a mix": (MIXED, "int(a[5]), len(df), d[7]['id'], v7"),
     "a list of 1,000,000 dicts": ("d = [{'id': i, 'score': i * 0.5} for i in range(1_000_000)]", "d[7]['id']"),
 }
 REST_SECONDS = 6.0
