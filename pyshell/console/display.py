@@ -53,8 +53,8 @@ class Display(Screen):
             end = data.find(PASTE) + len(PASTE)
             if end < len(PASTE):
                 return super().parse_input(event_loop, callback, codes, wait_for_more)
-            self._paste = Paste()
             super().parse_input(event_loop, callback, codes[:end], wait_for_more)
+            self._paste = Paste()  # not before: a key in front of it may have given the terminal away
         elif data == INTERRUPT:  # its end was lost
             self._paste, end = None, 0
             return super().parse_input(event_loop, callback, codes, wait_for_more)

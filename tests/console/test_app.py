@@ -270,6 +270,11 @@ def test_keys_that_come_while_an_editor_runs_are_not_lost(console: Terminal) -> 
     console.wait_screen(r"^Out\[2\]: 42$")
 
 
+def test_a_paste_right_behind_the_key_of_the_editor_is_whole(console: Terminal) -> None:
+    console.send("x = 1\x1bOQ\x1b[200~  # pasted\ry = 2\x1b[201~")
+    console.wait_screen(r"# edited.*# pasted$\n^   \.\.\.: y = 2$")
+
+
 def test_what_is_selected_goes_to_the_clipboard_of_the_terminal(console: Terminal) -> None:
     console.send("one two\x1b[1;2D\x1b[1;2D\x1b[1;2D\x1bw")
     console.wait(lambda: "\x1b]52;c;dHdv\x07" in console.raw, 10)
