@@ -245,8 +245,8 @@ def test_deep_tuples_are_refused_and_do_not_exhaust_the_stack() -> None:
 def test_literals_are_refused_unless_named() -> None:
     for status in ("OK", "", "running", b"ok", None, Colour.OK):
         with pytest.raises(ProtocolError):
-            from_wire(("finished", status, 0.0, None, ()), protocol.Finished)
-    assert from_wire(("finished", "died", 0.0, None, ()), protocol.Finished).status == "died"
+            from_wire(("finished", status, 0.0, None, (), True), protocol.Finished)
+    assert from_wire(("finished", "died", 0.0, None, (), True), protocol.Finished).status == "died"
 
 
 def test_a_file_may_be_older_than_the_last_fields_of_a_message() -> None:
