@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 from collections.abc import Sequence
 
 from pyshell.frozen import dataclass
@@ -57,8 +58,8 @@ def rewrite(code: str) -> Rewritten | None:
     if whole is not None:
         number, name, arguments, body = whole
         return Rewritten("\n" * (number - 1) + _call("%%", f"{name} {arguments}".rstrip(), body), frozenset({number}))
-    if code.rstrip().endswith(BEHIND):
-        return Rewritten(_call("%%", "bg ;;", code.rstrip().removesuffix(BEHIND)), frozenset({1}))
+    if body := behind(code):
+        return Rewritten(_call("%%", "bg ;;", body), frozenset({1}))
     changed: set[int] = set()
     at = 0
     while at < len(lines):
@@ -70,6 +71,24 @@ def rewrite(code: str) -> Rewritten | None:
             lines[at : end + 1] = [f"{lines[at][:head]}{made}", *[""] * (end - at)]
             at = end + 1
     return Rewritten("\n".join(lines), frozenset(changed)) if changed else None
+
+
+def behind(code: str) -> str:
+    """What a cell that ends with `;;` runs in the background; empty for any other cell."""
+    text = code.rstrip()
+    body = text.removesuffix(BEHIND)
+    return body if body != text and body.strip() and not _is_python(code) else ""
+
+
+def _is_python(code: str) -> bool:
+    """Whether the mark stands in a comment or a string."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(code)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return False
+    return True
 
 
 def cell_command(code: str) -> tuple[int, str, str, str] | None:

@@ -110,7 +110,7 @@ def test_a_copy_is_opened_on_another_computer_after_a_question(
     files = here / "s.pyshell"
     asked = run("open", str(files))
     assert asked.returncode == 2 and "Do you trust" in asked.stderr and starting.names() == []
-    with Terminal([*COMMAND, "open", str(files)], env={"PYTHONPATH": ROOT}, size=(120, 20)) as terminal:
+    with Terminal([*COMMAND, "open", str(files)], env={"PYTHONPATH": ROOT}, size=(250, 20)) as terminal:
         terminal.wait_screen("1 cell, and was not written here", 30.0)
         terminal.wait_screen(r"Do you trust .*\[y/N\]", 30.0)
         terminal.send("n\r")
