@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from pyshell.escapes import CALL, behind, cell_command, rewrite
 from pyshell.syntax import is_complete
 
-SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "0"))
+SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "10"))
 PIECES = (
     "!ls", "!", "!!x", "%pwd", "%%bash", "%%time x", "%", "x", " = ", "=", "f?", "??", "?", "?f", ";", ":", "; ", ": ",
     ";;", "\n", "\n    ", "\r\n", "\\\n", "\\", "if x", "for i in y", "def f()", "else", "(", ")", "[", "]", "{", "}",
@@ -63,7 +63,6 @@ def test_python_is_left_alone(code: str) -> None:
 
 
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.skipif(not SECONDS, reason="PYSHELL_FUZZ_SECONDS is not set")
 def test_any_cell_for_longer() -> None:
     until = time.monotonic() + SECONDS
     longer = settings(tries, max_examples=2000, database=None)

@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -116,16 +117,17 @@ def test_a_conda_environment_that_is_active_runs_the_code(tmp_path: Path) -> Non
     assert "torch" in pyshell_of(tmp_path, "ls").stdout
 
 
-@pytest.mark.skipif(shutil.which("uv") is None, reason="uv is not installed here")
 def test_uv_run_has_the_project_s_environment(tmp_path: Path) -> None:
     """pyshell as a program of its own, the code in the environment of the project that uv is run in."""
+    pytest.importorskip("uv")
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "fit"\nversion = "1"\ndependencies = []\n')
     (tmp_path / "script.py").write_text(PRINTS)
     environment = {
         **os.environ, "PYTHONPATH": str(Path(pyshell.__file__).parents[1]), "UV_CACHE_DIR": str(tmp_path / "cache"),
         "UV_OFFLINE": "1", "UV_PYTHON": sys.executable,
     }  # fmt: skip
-    command = ["uv", "run", sys.executable, "-m", "pyshell", "run", "script.py"]
+    uv = os.path.join(sysconfig.get_path("scripts"), "uv")
+    command = [uv, "run", sys.executable, "-m", "pyshell", "run", "script.py"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=120)
     assert (done.returncode, done.stdout) == (0, f"{tmp_path / '.venv'}\n"), done.stderr
 

@@ -34,7 +34,7 @@ from tests.sessions import SECONDS, environment, started
 
 PAGE = (Path(__file__).parents[2] / "docs" / "jsonrpc.md").read_text()
 HERE = Path(__file__).parent
-FUZZ_SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "0"))
+FUZZ_SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -283,7 +283,6 @@ def test_any_messages(session: Session, messages: list[bytes]) -> None:
 
 
 @pytest.mark.timeout(FUZZ_SECONDS + 120)
-@pytest.mark.skipif(not FUZZ_SECONDS, reason="PYSHELL_FUZZ_SECONDS is not set")
 def test_any_messages_for_longer(session: Session) -> None:
     until = time.monotonic() + FUZZ_SECONDS
 

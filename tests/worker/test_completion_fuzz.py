@@ -26,7 +26,7 @@ from pyshell.worker.inspection import inspect
 
 BUDGET = 0.05
 """Seconds of the processor for an answer, at best: how long one may take beside a loop of Python code."""
-SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "0"))
+SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "10"))
 PIECES = (
     "a", "b.c", "os", "os.path", "sys", "d", "rows", "f", "C", "C()", ".", "..", ",", ":", ";", "=", "==", ":=", "(",
     ")", "[", "]", "{", "}", '"', "'", '"""', "'''", 'f"', "rb'", "\\", "\n", "\r\n", "    ", "\t", "#", "%", "%%", "!",
@@ -73,7 +73,6 @@ def test_any_code(code: str, cursor: int) -> None:
 
 
 @pytest.mark.timeout(SECONDS + 120)
-@pytest.mark.skipif(not SECONDS, reason="PYSHELL_FUZZ_SECONDS is not set")
 @pytest.mark.parametrize("question", [check, check_inspection])
 def test_any_code_for_longer(question: Callable[[str, int], None]) -> None:
     until, slowest = time.monotonic() + SECONDS / 2, (0.0, "", 0)
