@@ -24,7 +24,6 @@ class Late:
 
     def __init__(self) -> None:
         self._group = ""
-        self._by_chance = False
         self._is_hung = False
 
     @property
@@ -33,16 +32,17 @@ class Late:
         return not self._group
 
     def blame(self, recovery: Recovery) -> Recovery:
-        """A recovery that has just begun; the same, knowing of the group that the last worker died of."""
-        if self._group:
-            recovery.failed(self._group, self._by_chance)
+        """A recovery that has just begun; the same, knowing of the group that the last worker hung over.
+
+        Of one over which it died nothing is known yet: much else goes on in a session, and it is tried once more alone.
+        """
+        if self._group and self._is_hung:
+            recovery.failed(self._group, by_chance=False)
         return recovery
 
     def ended(self, worker: WorkerProcess) -> None:
         """A worker has died that had been restored."""
         self._group = worker.box.crumb(LOADING) if worker.box.unloaded else ""
-        # Also if it crashed: it has done so beside all else that goes on in a session, and is tried once more alone.
-        self._by_chance = not self._is_hung
 
     def restored(self, loop: Loop, box_of_loader: BoxOfLoader, kill: Callable[[], object]) -> None:
         """A worker has been, and may go on loading."""

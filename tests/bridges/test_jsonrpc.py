@@ -286,7 +286,7 @@ def test_any_messages(session: Session, messages: list[bytes]) -> None:
 def test_any_messages_for_longer(session: Session) -> None:
     until = time.monotonic() + FUZZ_SECONDS
 
-    @settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(MESSAGES | st.binary(max_size=2000).map(lambda data: [data]))
     def run(messages: list[bytes]) -> None:
         check_any(session, messages)
