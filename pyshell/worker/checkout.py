@@ -10,18 +10,16 @@ does not mean any more.
 
 from __future__ import annotations
 
-import gc
 import re
 import sys
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from typing import Any
 
 from pyshell.errors import UsageError
 from pyshell.frozen import dataclass
 from pyshell.store import Group, Manifest, Missing, Store
 from pyshell.worker.pickling import Lent
-from pyshell.worker.restore import Caution, Outcome, Restoring, in_order, put_in_order
+from pyshell.worker.restore import Caution, Outcome, Restoring, collecting_later, in_order, put_in_order
 
 LEFT_AS_IT_IS = "it is in no checkpoint, so it is left as it is"
 
@@ -50,7 +48,7 @@ class Checkout(Restoring):
         stay = same | self._take_over_missing(here, there, same)
         names = [name for name in list(self._namespace) if type(name) is str and name != "__builtins__"]
         doomed = [name for name in names if name not in stay and name not in hidden]
-        with _collecting_later():
+        with collecting_later():
             # First, so that nothing is loaded against definitions of the state that is left.
             for name in doomed:
                 self._namespace.pop(name, None)
@@ -115,7 +113,7 @@ class Loading(Restoring):
         self._missing.clear()  # damage elsewhere in the checkpoint is not what was asked about
         needed = self._needed(names, home)
         self._wanted = {*names, *(name for name in needed if name not in self._namespace)}
-        with _collecting_later():
+        with collecting_later():
             for group in in_order(list({group.id: group for group in needed.values()}.values())):
                 if reason := self._reason_against(group) or self._bring_back(group):
                     self._lose(group, reason)
@@ -156,14 +154,3 @@ def _why_not(name: str, manifest: Manifest) -> str:
     if lost is None:
         return f"there is no {name} in checkpoint {manifest.sequence}"
     return f"checkpoint {manifest.sequence} does not hold {name} ({lost.type}): {lost.reason}"
-
-
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

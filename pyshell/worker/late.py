@@ -10,11 +10,9 @@ from __future__ import annotations
 
 import ast
 import builtins
-import gc
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import CodeType
 from typing import Any
 
@@ -30,7 +28,7 @@ from pyshell.worker.others import has_other_threads
 from pyshell.worker.pickling import Lent
 from pyshell.worker.places import Place
 from pyshell.worker.remaking import is_foreign
-from pyshell.worker.restore import Caution, Restoring, Source, put_in_order
+from pyshell.worker.restore import Caution, Restoring, Source, collecting_later, put_in_order
 from pyshell.worker.reusing import spots_of
 from pyshell.worker.sender import Sender
 from pyshell.worker.surroundings import Surroundings
@@ -81,7 +79,7 @@ class _One(Beginning):
 
     def bring(self, group: Group, guard: Guard) -> str:
         """Load it; the reason if that fails. Raises GivenWay, and what `guard` lets through; binds nothing."""
-        with _collecting_later():
+        with collecting_later():
             try:
                 return guard(lambda: self._attempt(group))
             finally:
@@ -242,14 +240,3 @@ def _compiled(place: Place) -> CodeType | None:
             return code
     except Exception:  # the cell itself will tell what is wrong with it
         return None
-
-
-@contextmanager
-def _collecting_later() -> Iterator[None]:
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -12,7 +12,8 @@ import gc
 import importlib
 import sys
 import types
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from pyshell.errors import StoreError
@@ -98,15 +99,12 @@ class Restoring:
     def restore(self, sequence: int) -> Outcome:
         """Load that checkpoint; see the function of this name."""
         manifest = self._store.manifest(sequence)
-        was_enabled = gc.isenabled()
-        gc.disable()
-        try:
-            with self._store.index.kept_open():
-                return self._run(manifest)
-        finally:
-            self._caution.breadcrumb("")
-            if was_enabled:
-                gc.enable()
+        with collecting_later():
+            try:
+                with self._store.index.kept_open():
+                    return self._run(manifest)
+            finally:
+                self._caution.breadcrumb("")
 
     def _run(self, manifest: Manifest) -> Outcome:
         self._missing.extend(manifest.missing)
@@ -199,6 +197,18 @@ class Restoring:
             if name in self._namespace:
                 self._namespace[name] = self._namespace.pop(name)
         return tuple(names)
+
+
+@contextmanager
+def collecting_later() -> Iterator[None]:
+    """To look through what comes back while it comes takes longer than to load it."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def put_in_order(namespace: dict[str, Any], orders: Mapping[str, int]) -> None:
