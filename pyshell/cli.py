@@ -82,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PyshellError as exc:
         print(f"pyshell: {exc}", file=sys.stderr)
         return 2 if isinstance(exc, UsageError) else 1
+    except PermissionError as exc:  # they are another user's, as after `sudo pyshell`
+        print(f'pyshell: {exc.strerror}: {exc.filename}; "ls -ld" tells whose it is', file=sys.stderr)
+        return 1
     except EOFError:  # Ctrl-D is an answer to a question: no
         print(file=sys.stderr)
         return 1
