@@ -27,7 +27,7 @@ from collections.abc import Callable
 from typing import Any
 
 from pyshell.blackbox import BlackBox
-from pyshell.protocol import InputDone, InputRequest, Output, ReportBody, Stream
+from pyshell.protocol import InputDone, InputRequest, Output, Stream
 from pyshell.worker.interrupts import Interrupts
 
 BURST_SECONDS = 0.01
@@ -47,6 +47,8 @@ _write = os.write
 
 Announce = Callable[..., None]
 """Takes a report's body, and a fence that it follows."""
+Show = Callable[..., bool]
+"""Writes the prompt of a question whose other arguments are given, too; whether it has."""
 
 elsewhere: dict[int, Callable[[Stream, bytes], None]] = {}
 """Threads whose output does not go to the terminal, by their numbers; no bytes at all: what is there goes out now."""
@@ -248,16 +250,17 @@ class TerminalError(io.BufferedIOBase):
 class TerminalInput(io.FileIO):
     """What `sys.stdin.buffer.raw` is: tells the host before it waits for a line."""
 
-    def __init__(self, announce: Announce) -> None:
+    def __init__(self, output: TerminalOutput, announce: Announce) -> None:
         super().__init__(0, "r", closefd=False)
         self.name = "<stdin>"
+        self._output = output
         self._announce = announce
 
     def readinto(self, buffer: Any, /) -> int:
         _check_in_front()
         if select.select([0], [], [], 0)[0]:
             return super().readinto(buffer) or 0
-        self._announce(InputRequest("", False))
+        self._announce(InputRequest("", False), self._output.fence())  # after what was printed before it
         try:
             return super().readinto(buffer) or 0
         finally:
@@ -275,19 +278,18 @@ class TerminalInput(io.FileIO):
 def install(box: BlackBox, announce: Announce, interrupts: Interrupts) -> TerminalOutput:
     """Put the streams in place of sys.stdin, sys.stdout and sys.stderr, and announce every wait for input."""
     output = TerminalOutput(box, announce, interrupts)
-    told = functools.partial(_told, output, announce)
     sys.stdout = sys.__stdout__ = io.TextIOWrapper(output, "utf-8", write_through=True)  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = io.TextIOWrapper(  # type: ignore[misc]
         TerminalError(output), "utf-8", "backslashreplace", write_through=True
     )
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(  # type: ignore[misc]
-        io.BufferedReader(TerminalInput(told)), "utf-8"
+        io.BufferedReader(TerminalInput(output, announce)), "utf-8"
     )
     for stream, mode in ((sys.stdin, "r"), (sys.stdout, "w"), (sys.stderr, "w")):
         stream.mode = mode  # type: ignore[misc]
-    _replace(builtins, "input", lambda ask: _announced(ask, False, told))
+    _replace(builtins, "input", lambda ask: _announced(ask, False, _show_for_input, output, announce))
     # Not around getpass(): it throws away what is typed before it has switched the echo off, and then calls this.
-    _replace(getpass, "_raw_input", lambda ask: _announced(ask, True, told))
+    _replace(getpass, "_raw_input", lambda ask: _announced(ask, True, _show_for_getpass, output, announce))
     _flush_before_others(output)
     return output
 
@@ -298,24 +300,45 @@ def _check_in_front() -> None:
         raise EOFError("a cell in the background cannot ask for input; run it without ;;")
 
 
-def _told(output: TerminalOutput, announce: Announce, body: ReportBody) -> None:
-    """A question comes after what was printed before it: clients show its prompt in their own way."""
-    announce(body, output.fence() if isinstance(body, InputRequest) else 0)
-
-
-def _announced(ask: Any, password: bool, announce: Announce) -> Any:
+def _announced(ask: Any, password: bool, show: Show, output: TerminalOutput, announce: Announce) -> Any:
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         _check_in_front()
-        prompt = args[0] if args else kwargs.get("prompt", "")
+        prompt = str.__str__(str(args[0] if args else kwargs.get("prompt", "")))
         with contextlib.suppress(AttributeError, ValueError):  # no stdout, or a closed one: `ask` says it better
             sys.stdout.flush()
-        announce(InputRequest(str.__str__(str(prompt))[:MAX_PROMPT], password))
+        fence = output.fence()
+        # Before anybody is told: what is answered at once would be echoed in front of the prompt.
+        if prompt and show(prompt, *args[1:], **kwargs):
+            args = ("", *args[1:])
+        announce(InputRequest(prompt[:MAX_PROMPT], password), fence)
         try:
             return ask(*args, **kwargs)
         finally:
             announce(InputDone())
 
     return wrapper
+
+
+def _show_for_input(prompt: str, *args: Any, **kwargs: Any) -> bool:
+    """Write it as input() would; False leaves it to that: readline wants it, or something is wrong or not ours."""
+    is_ours = sys.stdout is sys.__stdout__ and sys.stdin is sys.__stdin__
+    if args or kwargs or not is_ours or "\0" in prompt or "readline" in sys.modules:
+        return False
+    sys.stdout.write(prompt)
+    sys.stdout.flush()
+    return True
+
+
+def _show_for_getpass(prompt: str, stream: Any = None, **kwargs: Any) -> bool:
+    """Write it as getpass would; False leaves it to that."""
+    if stream is None or "prompt" in kwargs:
+        return False
+    try:
+        stream.write(prompt)
+    except UnicodeEncodeError:
+        return False
+    stream.flush()
+    return True
 
 
 def _flush_before_others(output: TerminalOutput) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -244,6 +245,25 @@ def test_input_asks_and_gets_a_line(session: Session) -> None:
     reply = session.wait(cell, PATIENCE)
     assert reply.result == "'ANN\u00c9'" and reply.output == "hello\nname? ann\u00e9\n"
     assert session.status().waiting_for_input is None
+
+
+def test_a_prompt_stands_before_its_answer_however_late_the_worker_is(session: Session, tmp_path: Path) -> None:
+    os.mkfifo(gate := tmp_path / "gate")
+    code = f"""
+import sys
+def wait(event, arguments, late=[True]):
+    if event == "builtins.input" and late and late.pop():
+        open({str(gate)!r}).close()
+sys.addaudithook(wait)
+input("name? ")
+"""
+    cell = session.execute(code)
+    wait_for_input(session, cell)
+    wait_for_output(session, cell, "name? ")
+    session.input("ann")
+    gate.write_text("")
+    reply = session.wait(cell, PATIENCE)
+    assert (reply.result, reply.output) == ("'ann'", "name? ann\n")
 
 
 READERS = {
