@@ -66,7 +66,7 @@ def test_commands_at_the_prompt(terminal: Terminal) -> None:
     terminal.wait_screen(r"^Out\[1\]: 42$", WAIT)
     run(terminal, "%%bash", "echo one; echo two", "", shows=r"^two$")
     run(terminal, "for n in range(2):", "!echo program {n}", "", shows=r"^program 1$")
-    run(terminal, "!read line; echo got $line", shows=r"In \[4\]")
+    run(terminal, "!read line; echo got $line", shows=r"In \[4\] running")
     terminal.send("\x1bOS")  # F4
     terminal.wait_screen("Keys go to the program", WAIT)
     terminal.send("word\r\x1d")
