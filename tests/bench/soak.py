@@ -34,6 +34,9 @@ from tests.sessions import becomes_true
 NAME = "soak"
 CLIENTS = 3
 CELL = "n = n + 1 if 'n' in globals() else 1; print('cell', n); kept = [*kept[-50:], n] if 'kept' in globals() else []"
+BEHIND = "import time; time.sleep(0.5); print('behind', n) ;;"
+BEHIND_ONE_IN = 20
+"""How many cells there are to one in the background; those before it go on, and blows meet it, too."""
 PATIENCE = 120.0
 KILL_EVERY = 4.0
 """Seconds between two blows, on the average."""
@@ -87,7 +90,7 @@ class Soak:
         while done < cells and time.monotonic() < deadline:
             with suppress(PyshellError):
                 for _ in range(self.rng.randrange(1, 12)):
-                    cell = self.session.execute(CELL)
+                    cell = self.session.execute(CELL if self.rng.randrange(BEHIND_ONE_IN) else BEHIND)
                     done += 1
                 if time.monotonic() > next_blow:
                     next_blow += self.rng.expovariate(1 / KILL_EVERY)
