@@ -1,6 +1,6 @@
 """Attack the transport: whatever a peer sends, this side survives, says so with one of our errors, and serves others.
 
-Runs in: tests.
+Runs in: tests. PYSHELL_FUZZ_SECONDS says how long it is fuzzed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from rpyc.core import brine, consts
 from rpyc.core.channel import Channel
 from rpyc.core.stream import SocketStream
 
-from pyshell import errors, protocol, transport
+from pyshell import Session, errors, handshake, protocol, transport
+from pyshell.bridges.objects import from_object
 from pyshell.errors import (
     CallTimeout,
     ConnectionLost,
@@ -35,6 +36,8 @@ from pyshell.errors import (
 from pyshell.plain import MAX_FRAME
 from pyshell.protocol import Code, Nothing, Notice, Operation
 from pyshell.transport import Link
+from tests import fuzzing
+from tests.sessions import becomes_true, host_of, started
 
 PATIENCE = 20.0
 OPERATIONS = {
@@ -600,3 +603,100 @@ def test_a_forked_child_lets_go_of_its_parents_connections(honest: tuple[Link, A
 def test_the_tables_are_not_empty() -> None:
     assert all((RAISED, WRONG_REQUESTS, GARBAGE, REPLIES))
     assert errors.from_remote("SystemExit", "1").__class__ is RemoteError
+
+
+# --- what was said, with changes ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def spoken() -> Iterator[tuple[Session, list[bytes], list[bytes]]]:
+    """A session, and the frames of a conversation with it: from the client and from the host."""
+    with started("frames") as session:
+        session.run("table = {'a': [1, (2, 3)]}", PATIENCE)
+        with fuzzing.recorded(session) as (client, tape):
+            for name, params in fuzzing.TOUR:
+                with contextlib.suppress(PyshellError):  # there may be no such cell or checkpoint
+                    client.submit(name, from_object(protocol.HOST_OPERATIONS[name].request, params)).result(PATIENCE)
+        hello = handshake._HELLO.size
+        asked = [frame for said in tape.sent for frame in frames_of(said[hello:])]
+        told = [frame for said in tape.received for frame in frames_of(said[hello + 1 :])]
+        assert len(asked) > 20 and len(told) > 20
+        yield session, asked, told
+
+
+def frames_of(said: bytes) -> list[bytes]:
+    """The frames in a recording, without their heads."""
+    found = []
+    while said:
+        length, _ = HEADER.unpack(said[: HEADER.size])
+        found.append(bytes(said[HEADER.size : HEADER.size + length]))
+        said = said[HEADER.size + length + 1 :]
+    return found
+
+
+def changed(mutator: fuzzing.Mutator, recorded: list[bytes]) -> bytes:
+    """One of the frames with changes: of its values, of its bytes, or of what it says of its length."""
+    data = mutator.random.choice(recorded)
+    way = mutator.random.random()
+    if way < 0.6:
+        with contextlib.suppress(Exception):  # what the encoder refuses is no value of RPyC's
+            return frame(data[:1] + brine.dump(mutator.changed(brine.load(data[1:]))))
+    if way < 0.9:
+        return frame(data[:1] + mutator.garbled(data[1:]))
+    return mutator.garbled(frame(data))
+
+
+@pytest.mark.timeout(fuzzing.SECONDS + 120)
+def test_frames_with_changes(spoken: tuple[Session, list[bytes], list[bytes]]) -> None:
+    """For a minute: half of it a host gets them from its client, half of it a client from its host."""
+    session, asked, told = spoken
+    before = costs(session)
+    for seed in fuzzing.rounds(fuzzing.SECONDS / 2):
+        attack_host(session, fuzzing.Mutator(seed, [brine.load(data[1:]) for data in asked]), asked)
+    # A spare worker may have come in the meantime; of thousands of connections nothing must stay.
+    assert becomes_true(lambda: all(now <= then + 20 for now, then in zip(costs(session), before, strict=True)))
+    assert "Traceback" not in session.paths.log.read_text()
+    assert session.run("6 * 7", PATIENCE).result == "42"
+    failed: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(pytest.MonkeyPatch.context()).setattr(threading, "excepthook", failed.append)
+        for seed in fuzzing.rounds(fuzzing.SECONDS / 2):
+            attack_client(fuzzing.Mutator(seed, [brine.load(data[1:]) for data in told]), told)
+    assert not failed
+
+
+def costs(session: Session) -> tuple[int, int]:
+    """The host's file descriptors and threads."""
+    pid = host_of(session)
+    return len(os.listdir(f"/proc/{pid}/fd")), len(os.listdir(f"/proc/{pid}/task"))
+
+
+def attack_host(session: Session, mutator: fuzzing.Mutator, asked: list[bytes]) -> None:
+    """The host answers what it can, hangs up, and has time for others."""
+    with handshake.dial(session.paths.socket, session.paths.token) as sock:
+        peer = Peer(sock)
+        with contextlib.suppress(ConnectionError):  # it may hang up at the first of them
+            for _ in range(10):
+                sock.sendall(changed(mutator, asked))
+            sock.shutdown(socket.SHUT_WR)
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                kind, (_number, _answer) = peer.receive()
+                assert kind in (REPLY, EXCEPTION)
+    assert session.status().name == session.name
+
+
+def attack_client(mutator: fuzzing.Mutator, told: list[bytes]) -> None:
+    """Whatever the host says, who has asked gets an answer or one of our errors."""
+    ours, theirs = socket.socketpair()
+    link = Link(ours, asks=protocol.HOST_OPERATIONS)
+    serving = link.start("victim")
+    futures = [link.submit(name, from_object(protocol.HOST_OPERATIONS[name].request, p)) for name, p in fuzzing.TOUR]
+    with theirs, contextlib.suppress(ConnectionError):
+        for _ in range(10):
+            theirs.sendall(changed(mutator, told))
+    for future in futures:
+        error = future.exception(PATIENCE)
+        assert error is None or isinstance(error, PyshellError), error
+    serving.join(PATIENCE)
+    assert not serving.is_alive() and link.lost

@@ -1,19 +1,18 @@
 """`pyshell serve`: what the page says, and what a client may do wrong.
 
-Runs in: tests. PYSHELL_FUZZ_SECONDS=60 tries longer.
+Runs in: tests. PYSHELL_FUZZ_SECONDS says how long it is fuzzed.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
-import os
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,13 +26,13 @@ from pyshell import Session
 from pyshell.bridges.admitting import Gate
 from pyshell.bridges.framing import MAX_MESSAGE, Reader, framed
 from pyshell.bridges.jsonrpc import METHODS, Conversation
-from tests import rpc
+from tests import fuzzing, rpc
+from tests.fuzzing import Mutator
 from tests.rpc import Object, Rpc, RpcError
 from tests.sessions import SECONDS, environment, started
 
 PAGE = (Path(__file__).parents[2] / "docs" / "jsonrpc.md").read_text()
 HERE = Path(__file__).parent
-FUZZ_SECONDS = float(os.environ.get("PYSHELL_FUZZ_SECONDS", "10"))
 
 
 @pytest.fixture(scope="module")
@@ -281,18 +280,49 @@ def test_any_messages(session: Session, messages: list[bytes]) -> None:
     check_any(session, messages)
 
 
-@pytest.mark.timeout(FUZZ_SECONDS + 120)
-def test_any_messages_for_longer(session: Session) -> None:
-    until = time.monotonic() + FUZZ_SECONDS
+@pytest.mark.timeout(fuzzing.SECONDS + 120)
+def test_what_was_said_with_changes(session: Session) -> None:
+    """Real messages, changed; for a minute."""
+    said = spoken(session)
+    for seed in fuzzing.rounds():
+        mutator = Mutator(seed, said)
+        messages = [changed(mutator, said) for _ in range(20)]
+        for has_headers in (False, True):
+            data = b"".join(framed(message, has_headers) for message in messages)
+            converse(session, data)
+            converse(session, mutator.garbled(data))
+    assert session.run("6 * 7", SECONDS).result == "42"
 
-    @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-    @given(MESSAGES | st.binary(max_size=2000).map(lambda data: [data]))
-    def run(messages: list[bytes]) -> None:
-        check_any(session, messages)
 
-    while time.monotonic() < until:
-        run()
-    assert session.run("6 * 7").result == "42"
+def spoken(session: Session) -> list[Any]:
+    """What a client says in a conversation, as it is."""
+    session.run("table = {'a': [1, (2, 3)]}")
+    sent: list[bytes] = []
+    with rpc.process(session.name, "--stdio", "--attach", env=environment(session)) as serving:
+        assert serving.stdin is not None and serving.stdout is not None
+        pipe = serving.stdin
+
+        def send(data: bytes) -> None:
+            sent.append(data)
+            pipe.write(data)
+            pipe.flush()
+
+        talk = Rpc(send, serving.stdout)  # type: ignore[arg-type]
+        talk.ask("initialize", client="fuzz", subscribe=1)
+        for method, params in fuzzing.TOUR:
+            with contextlib.suppress(RpcError):  # there may be no such cell or checkpoint
+                talk.ask(method, **params)
+        talk.ask("is_complete", code="for n in x:")
+        talk.notify("$/cancelRequest", id=1)
+    return [json.loads(data) for data in sent]
+
+
+def changed(mutator: Mutator, said: list[Any]) -> bytes:
+    """One of them with changes: of its parts, or of its text."""
+    message = mutator.random.choice(said)
+    if mutator.random.random() < 0.3:
+        return mutator.garbled(json.dumps(message).encode()).replace(b"\n", b" ") or b" "
+    return json.dumps(mutator.changed(message), default=bytes.hex).encode()
 
 
 # --- clients that die, and strangers -------------------------------------------------------------------------
