@@ -17,7 +17,7 @@ from typing import Any
 
 from pyshell.bridges.jupyter_answers import ANSWERS, Reply, kernel_info
 from pyshell.bridges.jupyter_comms import ACTIONS, ENDED, Comms
-from pyshell.bridges.jupyter_showing import Showing, death, error_content
+from pyshell.bridges.jupyter_showing import Showing, death, error_content, travel
 from pyshell.bridges.jupyter_sockets import Request, Sockets
 from pyshell.client import Session
 from pyshell.errors import PyshellError, SessionStopped, UsageError, WorkerBusy
@@ -293,6 +293,7 @@ class Kernel:
             self._say_if_held()
         if isinstance(body, (Died, Restored)) and not self._is_ours(event.cell):
             self._note(body)
+        self._notes += travel(body)
         if isinstance(body, StateChanged) and body.state in ("restarting", "dead") and self._comms.worker_ended():
             self._note_ended()
         if isinstance(body, Queued):

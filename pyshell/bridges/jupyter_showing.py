@@ -12,6 +12,8 @@ from typing import Any
 
 from pyshell.protocol import (
     WIDGET_VIEW,
+    CheckedOut,
+    CheckoutFailed,
     ClearOutput,
     Died,
     Display,
@@ -201,8 +203,26 @@ def death(body: Died | Restored) -> list[str]:
         return [body.exit.reason, *([stack] if stack else [])]
     if not body.names and not body.not_restored:
         return ["There was nothing to restore."]
-    restored = [f"Restored in {body.seconds:.2f} s: {', '.join(body.names)}."] if body.names else []
+    restored = [f"Restored in {body.seconds:.2f} s: {_listed(body.names)}."] if body.names else []
     return [*restored, *map(_lost, body.not_restored)]
+
+
+def travel(body: EventBody) -> list[str]:
+    """Where the namespace went, or why it did not, as lines for a person; of other events nothing."""
+    if isinstance(body, CheckoutFailed):
+        return [f"Not done: {body.reason}."]
+    if not isinstance(body, CheckedOut):
+        return []
+    back = [f"back: {_listed(body.names)}"] if body.names else []
+    removed = [f"removed: {_listed(body.removed)}"] if body.removed else []
+    where = f"after In[{body.cell}]" if body.cell is not None else "before the first cell"
+    state = f"The state is that {where} (checkpoint {body.checkpoint})."
+    return [f"{state} {'; '.join(back + removed) or 'nothing differs'}.", *map(_lost, body.not_restored)]
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Without `_` and `_7`, what cells have shown, if there are others."""
+    return ", ".join([name for name in names if name.strip("_0123456789")] or names)
 
 
 def _lost(lost: Unsaved) -> str:

@@ -17,9 +17,9 @@ from pyshell.store.likeness import differing, is_output
 def before(store: Store, head: int) -> int:
     """The nearest ancestor that differs; CheckpointNotFound if there is none."""
     passed = store.timeline.superseded()
-    at = store.parent(head)
+    at = _left(store, head)
     while at and (at in passed or not differ(store, head, at)):
-        at = store.parent(at)
+        at = _left(store, at)
     if not at:
         raise CheckpointNotFound("there is nothing to undo: no earlier state that differs is saved")
     return at
@@ -31,13 +31,13 @@ def after(store: Store, head: int) -> int:
     CheckpointNotFound if there is none.
     """
     passed = store.timeline.superseded()
-    same, at = {head}, store.parent(head)
+    same, at = {head}, _left(store, head)
     while at and not differ(store, head, at):
         same.add(at)
-        at = store.parent(at)
+        at = _left(store, at)
     found = 0
     for manifest in store.manifests():
-        if manifest.sequence in same or store.parent(manifest.sequence) not in same:
+        if manifest.sequence in same or _left(store, manifest.sequence) not in same:
             continue
         if manifest.sequence not in passed and differ(store, head, manifest.sequence):
             found = manifest.sequence
@@ -46,6 +46,16 @@ def after(store: Store, head: int) -> int:
     if not found:
         raise CheckpointNotFound("there is nothing to redo: no state is saved that follows this one and differs")
     return found
+
+
+def _left(store: Store, checkpoint: int) -> int:
+    """What was there before: its parent, and before what begins anew, as after a fresh start, the newest of that time.
+
+    0: there is nothing.
+    """
+    if store.manifest(checkpoint).parent:
+        return store.parent(checkpoint)
+    return max((other for other in store.timeline.sequences if other < checkpoint), default=0)
 
 
 def differ(store: Store, one: int, other: int) -> bool:

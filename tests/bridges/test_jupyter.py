@@ -18,9 +18,11 @@ import pytest
 
 from pyshell import starting
 from pyshell.bridges import jupyter as bridge
-from pyshell.bridges.jupyter_showing import Showing
+from pyshell.bridges.jupyter_showing import Showing, travel
 from pyshell.bridges.jupyter_sockets import Letter, joined
 from pyshell.protocol import (
+    CheckedOut,
+    CheckoutFailed,
     Died,
     Display,
     Evaluated,
@@ -34,7 +36,7 @@ from pyshell.protocol import (
     Unsaved,
 )
 from tests.notebooks import SECONDS, Notebook, install, manager, only_session, text
-from tests.sessions import becomes_true, kill
+from tests.sessions import becomes_true, kill, until
 
 kernel_test = pytest.importorskip("jupyter_kernel_test", reason="the test extra has it")
 
@@ -154,6 +156,17 @@ def test_questions_are_answered_and_cells_stopped_while_one_runs(notebook: Noteb
     assert notebook.reply(waiting)["status"] == "aborted"
 
 
+def test_a_travel_says_where_to() -> None:
+    assert travel(CheckoutFailed("CheckpointNotFound", "there is nothing to undo")) == [
+        "Not done: there is nothing to undo."
+    ]
+    lost = Unsaved("g", "generator", "cannot be saved", 2)
+    assert travel(CheckedOut(4, 5, 3, ("x", "_2"), ("y",), (lost,), 0.1)) == [
+        "The state is that after In[3] (checkpoint 4). back: x; removed: y.",
+        "Not restored: g (generator): cannot be saved. In[2] made it.",
+    ]
+
+
 def test_a_signal_interrupts_as_the_message_does(notebook: Notebook) -> None:
     running = notebook.client.execute("print('runs', flush=True)\nwhile True: pass")
     notebook.message("stream")
@@ -175,6 +188,11 @@ def test_a_killed_kernel_comes_back_to_its_session_and_a_restart_is_fresh(
     notebook.manager.restart_kernel()
     notebook.client.wait_for_ready(timeout=SECONDS)
     assert notebook.run("kept")[0]["ename"] == "NameError"
+    notebook.run("%undo")
+    with only_session() as session:  # where it has gone to is not awaited by the cell
+        until(session, lambda event: event.kind == "checked_out")
+    reply, shown = notebook.run("kept")
+    assert reply["status"] == "ok" and "back: kept" in text(shown, "stderr")
     notebook.run("again = 2")
     notebook.close()
     (name,) = starting.names()
@@ -276,7 +294,7 @@ def test_a_death_says_what_is_back() -> None:
     exit_info = ExitInfo("It died.", "SIGKILL", None, False, 0, "", 3)
     lost = Unsaved("g", "generator", "cannot be saved", 2)
     said, reply = messages(
-        "x", Died(exit_info), Restored(1, ("a", "b"), (lost,), 0.5), Finished("died", 1.0)
+        "x", Died(exit_info), Restored(1, ("a", "_", "_1", "b"), (lost,), 0.5), Finished("died", 1.0)
     )  # fmt: skip
     assert said[-1][0] == "error" and reply["status"] == "error"
     assert reply["traceback"] == [

@@ -105,6 +105,19 @@ def test_a_deleted_name_comes_back_in_its_place(session: Session) -> None:
     assert names(session) == ["one", "two", "three"]
 
 
+def test_a_fresh_start_can_be_undone(session: Session) -> None:
+    numbers = [saved(session, f"x = {n}") for n in range(2)]
+    session.restart(fresh=True)
+    session.wait_up()
+    assert session.run("x", SECONDS).status == "error"
+    assert session.undo().checkpoint == numbers[1]
+    assert ask(session, "x") == "1"
+    assert session.undo().checkpoint == numbers[0]
+    session.redo()
+    session.redo()
+    assert session.run("x", SECONDS).status == "error"
+
+
 def test_undo_twice_redo_twice_and_no_further(session: Session) -> None:
     numbers = [saved(session, f"x = {n}") for n in range(3)]
     assert [session.undo().checkpoint, session.undo().checkpoint] == numbers[1::-1]
