@@ -22,6 +22,7 @@ from pyshell.worker import rebuilding
 from pyshell.worker.namespace import source_lines
 from pyshell.worker.places import Place
 from pyshell.worker.ran import Ran
+from pyshell.worker.suggesting import suggestion
 from pyshell.worker.touched import names_in
 
 if TYPE_CHECKING:
@@ -180,7 +181,10 @@ def describe(exc: BaseException) -> ErrorInfo:
     """The exception as text, without our own frames. Never raises."""
     kind = name_of(type(exc))
     try:
-        text = _render(traceback.TracebackException(type(exc), exc, exc.__traceback__, compact=True))
+        described = traceback.TracebackException(type(exc), exc, exc.__traceback__, compact=True)
+        if meant := suggestion(exc):
+            described._str += meant  # type: ignore[attr-defined]
+        text = _render(described)
     except BaseException as error:  # an exception's own __str__ or __notes__ may raise anything
         text = f"{kind} (its traceback cannot be shown: {name_of(type(error))})\n"
     return ErrorInfo(kind, message_of(exc), text[:MAX_TRACEBACK])

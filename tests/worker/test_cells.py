@@ -5,6 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 
@@ -282,6 +283,29 @@ def test_a_traceback_shows_the_cells_lines_and_none_of_ours(session: Session) ->
         "return a / b",
         "ZeroDivisionError: division by zero",
     ]
+
+
+WRONG_NAMES = {
+    "total_sum = 1\ntotl_sum": ["'total_sum'"],
+    "def f():\n    length = 1\n    return lenght\nf()": ["'length'"],
+    "[].apend(1)": ["'append'"],
+    "import math\nmath.sqr(2)": ["'sqrt'"],
+    "class P:\n    @property\n    def value(self): print('run')\nP().valu": ["'value'"],
+    "pritn(1)": ["'print'"],
+    "nothing_like_it": [],
+    "raise NameError('totl_sum')": [],
+}
+
+
+@pytest.mark.parametrize("version", ["3.10", "3.11", "3.12", "3.13"])
+def test_a_wrong_name_is_told_with_the_right_one(pythons: dict[str, str], version: str) -> None:
+    """Once: from 3.12 on Python's own traceback tells it."""
+    if version not in pythons:
+        pytest.skip(f"there is no python{version}")
+    with live("names", python=pythons[version]) as session:
+        for code, meant in WRONG_NAMES.items():
+            reply = run(session, code)
+            assert reply.output == "" and re.findall(r"Did you mean: (.*)\?", traceback_of(reply)) == meant, code
 
 
 def test_lines_are_counted_as_the_compiler_does(session: Session) -> None:
