@@ -258,7 +258,8 @@ class Kernel:
             self._answer(request, reply)
             return
         number = session.execute(code, expressions=list(asked.values()))
-        showing = Showing(number, code, list(asked), self._comms.knows)
+        is_attended = bool(request.content.get("allow_stdin", True))
+        showing = Showing(number, code, list(asked), self._comms.knows, is_attended)
         self._current = self._cells[number] = _Cell(showing, request.header, request)
         self._say_if_held()
 

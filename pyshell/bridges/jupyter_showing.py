@@ -39,6 +39,9 @@ Said = tuple[str, dict[str, Any]]
 DIED = "WorkerDied"
 """The name of the error that a cell ends with which has killed the worker."""
 
+EXITS = frozenset({"exit", "exit()", "quit", "quit()"})
+"""What a person says who leaves a console. An exit anywhere else ends what runs cell by cell, as an error does."""
+
 Knows = Callable[[str], bool]
 """Whether the frontends have the model of the widget with that id."""
 
@@ -50,9 +53,12 @@ def _knows_none(_: str) -> bool:
 class Showing:
     """One cell. `take` each of its events, and publish what it returns; after `finished` there is a `reply`."""
 
-    def __init__(self, cell: int, code: str, names: Sequence[str] = (), knows: Knows = _knows_none) -> None:
+    def __init__(
+        self, cell: int, code: str, names: Sequence[str] = (), knows: Knows = _knows_none, is_attended: bool = True
+    ) -> None:
         """`names` are those of the expressions that were sent with it, in their order."""
         self._knows = knows
+        self._may_leave = is_attended and code.strip() in EXITS
         self.cell = cell
         self.code = code
         self.reply: dict[str, Any] | None = None
@@ -106,6 +112,9 @@ class Showing:
             self._death.append(body.text)
         elif isinstance(body, (Notice, Stack)):
             yield "stream", {"name": "stderr", "text": body.text.rstrip("\n") + "\n"}
+        elif isinstance(body, Leave) and not self._may_leave:
+            self._error = error_content("SystemExit", "", ["SystemExit"])
+            yield "error", self._error
         elif isinstance(body, (Draft, Leave)):
             self._payload.append(_payload(body))
         elif isinstance(body, Finished):
@@ -148,7 +157,7 @@ class Showing:
             self._payload.append({"source": "page", "data": {"text/plain": self._page}, "start": 0})
         elif self._page:
             yield "stream", {"name": "stdout", "text": self._page}
-        if body.status == "ok":
+        if body.status == "ok" and self._error is None:
             self.reply = {"status": "ok", **count, "payload": self._payload, "user_expressions": self._values}
         elif body.status == "aborted" or self._error is None:
             self.reply = {"status": "aborted", **count}

@@ -29,6 +29,7 @@ from pyshell.protocol import (
     ExitInfo,
     Finished,
     InputRequest,
+    Leave,
     MimeData,
     Output,
     Restored,
@@ -263,6 +264,17 @@ def test_expressions_of_another_client_are_its_own() -> None:
     value = Display("7", (), "{}", "", False, False)
     said, reply = messages("x", Evaluated("x", value, None), Finished("ok", 0.1))
     assert (said, reply["user_expressions"]) == ([], {})
+
+
+def test_an_exit_stops_a_notebook_and_leaves_a_console() -> None:
+    ended = Finished("ok", 0.1)
+    for code, is_attended in (("import sys; sys.exit()", True), ("exit()", False)):
+        showing = Showing(1, code, is_attended=is_attended)
+        said = [one for body in (Leave(), ended) for one in showing.take(body)]
+        assert [(kind, content["ename"]) for kind, content in said] == [("error", "SystemExit")]
+        assert showing.reply is not None and (showing.reply["status"], showing.reply["evalue"]) == ("error", "")
+    said, reply = messages("exit()", Leave(), ended)
+    assert (said, reply["payload"]) == ([], [{"source": "ask_exit", "keepkernel": True}])
 
 
 def test_a_prompt_and_its_answer_are_shown_once() -> None:
