@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import hmac
 import os
-import secrets
 import socket
 import struct
 import time
@@ -103,7 +102,7 @@ def admit(sock: socket.socket, token: bytes, timeout: float = HANDSHAKE_SECONDS)
     """
     deadline = time.monotonic() + timeout
     sock.settimeout(timeout)
-    nonce = secrets.token_bytes(32)
+    nonce = os.urandom(32)  # as `secrets` has it, which imports random numbers of all kinds
     try:
         sock.sendall(_HELLO.pack(_MAGIC, protocol.VERSION, nonce))
         magic, version, proof = _HELLO.unpack(_receive(sock, _HELLO.size, deadline))

@@ -5,7 +5,7 @@ Runs in: every process (Python 3.10 and newer).
 Half of what urwid and RPyC import by their `__init__` is never used here: widgets, an emulator, asyncio with TLS, every
 event loop that is installed (tornado and zmq alone take longer than urwid itself), servers and a command line. A
 package that is bare has its modules; what else is asked of it runs its `__init__` then, so whoever imports it for
-purposes of his own misses nothing.
+purposes of his own misses nothing. Of one that is late anything that is asked runs it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -25,6 +24,24 @@ def bare(name: str, homes: Mapping[str, str] | None = None) -> None:
 
     `homes` says for names that its own modules import from it in which of them they are defined.
     """
+
+    def find(attribute: str) -> tuple[Any, ...]:
+        if homes and attribute in homes:
+            return (getattr(import_module(f"{name}.{homes[attribute]}"), attribute),)
+        if importlib.util.find_spec(f"{name}.{attribute}") is not None:
+            return (import_module(f"{name}.{attribute}"),)
+        return ()
+
+    _prepare(name, find)
+
+
+def late(name: str) -> None:
+    """Make a package importable whose `__init__` runs when anything is first asked of it."""
+    _prepare(name, lambda _: ())
+
+
+def _prepare(name: str, find: Callable[[str], tuple[Any, ...]]) -> None:
+    """Put the package there. What `find` gives without its `__init__` is taken from there, if it gives anything."""
     spec = importlib.util.find_spec(name)
     if name in sys.modules or spec is None or spec.loader is None:
         return  # where there is none its import is to say so
@@ -34,10 +51,8 @@ def bare(name: str, homes: Mapping[str, str] | None = None) -> None:
 
     def look(attribute: str) -> Any:
         nonlocal has_run
-        if homes and attribute in homes:
-            return getattr(import_module(f"{name}.{homes[attribute]}"), attribute)
-        if importlib.util.find_spec(f"{name}.{attribute}") is not None:
-            return import_module(f"{name}.{attribute}")
+        for found in find(attribute):
+            return found
         with running:  # another thread may be at it
             if not has_run:
                 has_run = True
@@ -58,18 +73,3 @@ def _put(name: str, package: ModuleType) -> None:
     parent, _, child = name.rpartition(".")
     if parent:
         setattr(sys.modules[parent], child, package)
-
-
-@contextmanager
-def without(*names: str) -> Iterator[None]:
-    """Optional modules are missing meanwhile, unless they are there already.
-
-    For a process of our own that has one thread: another one's import would fail, too.
-    """
-    missing: dict[str, Any] = dict.fromkeys([name for name in names if name not in sys.modules])
-    sys.modules.update(missing)  # None there is how the import system is told
-    try:
-        yield
-    finally:
-        for name in missing:
-            del sys.modules[name]

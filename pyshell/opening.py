@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyshell import choosing, config, starting
 from pyshell.errors import UsageError
-from pyshell.lean import without
 from pyshell.paths import config_file
 
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ def check_keys(environ: Mapping[str, str]) -> None:
 def open_console(name: str, wanted: Wanted, launch: starting.Launch | None = None) -> int:
     """The console on a session; it is there, and takes keys, while the host comes up. Returns the exit status."""
     gc.disable()  # until the first frame: to look through what is imported, again and again, takes a tenth of the start
+    # RPyC imports it where it can, for connections that we do not make. For good: the client is imported later.
+    sys.modules.setdefault("ssl", None)  # type: ignore[arg-type]
     environ = wanted.environment
     said = _said(environ)
     is_plain = wanted.plain or (wanted.plain is None and said.plain) or not can_draw(environ)
@@ -63,8 +64,7 @@ def open_console(name: str, wanted: Wanted, launch: starting.Launch | None = Non
     if is_plain:
         from pyshell.console.linewise import run
     else:
-        with without("ssl"):  # RPyC imports it where it can, for connections that we do not make
-            from pyshell.console.app import run
+        from pyshell.console.app import run
     options = _options(said, wanted)
     client = choosing.client_name()
     banner = f'session "{name}"; Ctrl-D leaves it running, "pyshell attach -t {name}" comes back'

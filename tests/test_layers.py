@@ -83,7 +83,7 @@ LAYERS: dict[str, set[str]] = {
         "interpreters", "choosing", "drawing", "following", "starting", "client", "syntax", "transport", "handshake",
         "protocol", "paths", "errors",
     },
-    "opening": {"console", "choosing", "starting", "client", "config", "lean", "paths", "errors"},
+    "opening": {"console", "choosing", "starting", "client", "config", "paths", "errors"},
     "probing": set(),
     "editors": {"errors"},
     "doctor": {"interpreters", "opening", "probing", "starting", "config", "memory", "paths", "errors"},

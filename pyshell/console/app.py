@@ -140,11 +140,11 @@ class Console:
     def run(self) -> None:
         """Draw, connect, and serve keys and events until the person leaves."""
         sys.setswitchinterval(SWITCH_INTERVAL)
+        highlight.hold()
         self._bell = self._loop.watch_pipe(self._rang)
         os.set_blocking(self._bell, False)
         previous = signal.signal(signal.SIGINT, lambda *_: self._remote.put(Interrupted()))
         try:
-            self._remote.start()
             self._loop.set_alarm_in(0, lambda *_: self._first_frame())
             self._loop.run()
         finally:
@@ -153,9 +153,10 @@ class Console:
             self._remote.close()
 
     def _first_frame(self) -> None:
+        self._loop.draw_screen()
+        self._remote.start()  # not before: it imports, for which the prompt would wait
         gc.freeze()  # what is there now stays
-        gc.enable()  # cli.py has switched it off
-        self.later(WARM_UP_SECONDS, highlight.warm_up)
+        gc.enable()  # opening.py has switched it off
 
     def _tick(self) -> None:
         """Keep the running time in the status line going, for as long as something runs."""
@@ -208,14 +209,12 @@ class Console:
         self._show(model.note(self.editor.model, text, kind))
 
     def _notify(self, title: str, text: str) -> None:
-        self.display.write(sequence(title, text, self._options.terminal))
-        self.display.flush()
+        self.display.tell(sequence(title, text, self._options.terminal))
 
     def copy(self, text: str) -> None:
         """Put text on the clipboard of the person's terminal, if it lets us."""
         if sequence := clipboard(text):
-            self.display.write(sequence)
-            self.display.flush()
+            self.display.tell(sequence)
         else:
             self._screen.hint = "That is too much for the terminal's clipboard."
 
@@ -327,6 +326,7 @@ class Console:
     def _connected(self, name: str) -> None:
         if not self._screen.session_name:
             recall(self, self.editor)
+            self.later(WARM_UP_SECONDS, self._screen.warm_up)
             self.later(WARM_UP_SECONDS, self._watch.look)
         self._screen.session_name = name
         self._send_size()

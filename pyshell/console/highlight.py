@@ -26,6 +26,8 @@ _QUOTED = re.compile(r"""#.*|(?P<triple>\"\"\"|''')|"(?:\\.|[^"\\])*"?|'(?:\\.|[
 Piece = tuple[str | None, str]
 """The name of a palette entry, and text without a line feed."""
 
+_is_held = False
+
 
 class Source:
     """Code whose lines can be asked for in colour."""
@@ -43,6 +45,8 @@ class Source:
 
     def line(self, number: int) -> tuple[Piece, ...]:
         """One line as pieces; joined they are exactly the line."""
+        if _is_held:
+            return _plain(self.lines[number])
         first = self._first[number]
         if first not in self._found:
             end = bisect_right(self._first, first)
@@ -90,8 +94,8 @@ def _command(line: str) -> tuple[Piece, ...]:
 
 def _python(code: str) -> tuple[tuple[Piece, ...], ...]:
     # pygments takes a carriage return for a line feed, which would shift all that follows.
-    if len(code) > MAX_LEXED or "\r" in code:
-        return tuple(((None, line),) for line in code.split("\n"))
+    if not code.strip() or len(code) > MAX_LEXED or "\r" in code:
+        return tuple(map(_plain, code.split("\n")))
     lines: list[list[Piece]] = [[]]
     for token, text in _lexer().get_tokens(code):
         style = _style(token)
@@ -105,9 +109,13 @@ def _python(code: str) -> tuple[tuple[Piece, ...], ...]:
     return tuple(tuple(line) for line in lines)
 
 
+def _plain(line: str) -> tuple[Piece, ...]:
+    return ((None, line),) if line else ()
+
+
 @cache
 def _lexer() -> Lexer:
-    from pygments.lexers.python import PythonLexer  # 20 ms that the first prompt must not wait for
+    from pygments.lexers.python import PythonLexer  # with its first use 30 ms that the first prompt must not wait for
 
     return PythonLexer(stripnl=False, ensurenl=False)
 
@@ -136,6 +144,14 @@ def _style(token: Any) -> str | None:
     return next((name for kind, name in _styles() if token in kind), None)
 
 
+def hold() -> None:
+    """Leave code plain until `warm_up`: the first prompt and the first result are not to wait for pygments."""
+    global _is_held
+    _is_held = True
+
+
 def warm_up() -> None:
-    """Import pygments now, while nobody waits."""
+    """Import pygments now, while nobody waits. What was shown plain has to be drawn again."""
+    global _is_held
+    _is_held = False
     _lexed("x = 1")

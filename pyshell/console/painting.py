@@ -11,6 +11,7 @@ many rows, a new size, the screen's last corner) urwid draws.
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
@@ -18,6 +19,7 @@ from urwid.canvas import Canvas
 from urwid.display import escape
 
 from pyshell.console.display import Display
+from pyshell.console.rows import SIMPLE
 from pyshell.console.scrolling import Scroll, scroll_between
 from pyshell.console.theme import Attribute
 
@@ -29,13 +31,13 @@ GAP = 5
 """Cells that have not changed are written again rather than jumped over, if they are so few."""
 MIN_ERASED = 5
 OSC = "\x1b]"
-SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u259f]*")
-"""Characters that have one cell each wherever they stand: Latin letters, punctuation, arrows, lines and blocks."""
 NO_BLANK = {"4", "7", "9"}
 """Underlined, reversed, struck through: a cell that is erased with one of these may not look as a space does."""
 
 Runs = list[tuple[str, Literal["0", "U"] | None, bytes]]
 """A row as it was sent: escape sequence, character set and text of each run."""
+Drawn = list[tuple[Hashable, Literal["0", "U"] | None, bytes]]
+"""A row as it is drawn, with the name of a look in place of the sequence."""
 
 
 class Painter(Display):
@@ -50,6 +52,11 @@ class Painter(Display):
         """Send something, after which the cursor may be anywhere."""
         self._shown_at = None
         super().write(data)
+
+    def tell(self, data: str) -> None:
+        """Send something that is no part of the screen, at once."""
+        self.write(data)
+        self.flush()
 
     def look(self, attribute: Attribute) -> str:
         """The sequence that makes a look."""
@@ -81,6 +88,17 @@ class Painter(Display):
             self._cy = canvas.cursor[1]
         self._shown_at = canvas.cursor
         self.screen_buf, self._drawn_rows, self._screen_buf_canvas = content, rows, canvas
+
+    def _last_row(self, row: Drawn) -> tuple[Drawn, int, Drawn]:
+        """The row without the character before the last, the columns to go back, and that character, to be inserted.
+
+        So the last one comes into the screen's corner. urwid measures the text, for which it imports what the first
+        frame would wait for.
+        """
+        *before, (look, charset, text) = row
+        if charset is None and len(text) > 1 and text[-2:].isascii():
+            return [*before, (look, None, text[:-2] + text[-1:])], 1, [(look, None, text[-2:-1])]
+        return super()._last_row(row)
 
     def _scroll(self, before: list[Runs], after: list[Runs]) -> Scroll | None:
         """How far the transcript has gone up; None where the rows that become free would not be blank."""

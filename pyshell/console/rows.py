@@ -16,13 +16,16 @@ from urwid.canvas import TextCanvas
 
 from pyshell.console.theme import Attribute
 
+SIMPLE = re.compile("[ -~\u00a1-\u00ac\u00ae-\u024f\u2010-\u2027\u2030-\u205e\u2190-\u21ff\u2500-\u259f]*")
+"""Characters that have one cell each wherever they stand: Latin letters, punctuation, arrows, lines and blocks."""
+
 Run = tuple[Attribute, str]
 Row = tuple[bytes, list[tuple[Attribute, int]]]
 
 
 def width_of(text: str) -> int:
     """How many cells the text takes."""
-    return len(text) if text.isascii() else str_util.calc_width(text, 0, len(text))
+    return len(text) if _is_simple(text) else str_util.calc_width(text, 0, len(text))
 
 
 def wrap(runs: Sequence[Run], width: int) -> list[Row]:
@@ -74,8 +77,12 @@ def place(text: str, width: int) -> tuple[int, int]:
     return (width - room, row) if room else (0, row + 1)
 
 
+def _is_simple(text: str) -> bool:
+    return text.isascii() or SIMPLE.fullmatch(text) is not None
+
+
 def _fitting(text: str, room: int) -> tuple[int, int]:
-    if text.isascii():
+    if _is_simple(text):
         end = min(len(text), room)
         return end, end
     end, used = str_util.calc_text_pos(text, 0, len(text), room)

@@ -8,15 +8,15 @@ from __future__ import annotations
 import time
 from typing import Any, Protocol
 
-from urwid.canvas import Canvas, CanvasCombine, SolidCanvas
+from urwid.canvas import Canvas, CanvasCombine
 from urwid.widget.constants import Sizing
 from urwid.widget.widget import Widget
 
-from pyshell.console import status
+from pyshell.console import highlight, status
 from pyshell.console.editor import Editor
 from pyshell.console.popups import Room, overlaid
 from pyshell.console.prompt import Prompt
-from pyshell.console.rows import Row, Run, canvas, fit, width_of
+from pyshell.console.rows import Row, Run, blank, canvas, fit, width_of
 from pyshell.console.theme import Colors
 from pyshell.console.transcript import Transcript
 from pyshell.console.usage import Usage
@@ -87,6 +87,11 @@ class Screen(Widget):
         self.transcript.changed()
         self._invalidate()
 
+    def warm_up(self) -> None:
+        """Show code in colour from here on."""
+        highlight.warm_up()
+        self.refresh_transcript()
+
     def scroll(self, rows: int) -> None:
         """Move the transcript by rows, up if negative."""
         self.transcript.scroll((self._size[0], self._heights(self._size)[0]), rows)
@@ -122,7 +127,7 @@ class Screen(Widget):
             parts.append((self.transcript.render((width, transcript)), 0, False))
         parts.append((self.prompt.render((width, prompt), focus), 1, True))
         if empty:
-            parts.append((SolidCanvas(" ", width, empty), 2, False))
+            parts.append((canvas([blank(width)] * empty, width), 2, False))
         if height >= MIN_ROWS_FOR_STATUS:
             parts.append((canvas([self._status_row(size)], width), 3, False))
         whole = CanvasCombine(parts)

@@ -97,6 +97,7 @@ class Transcript(Widget):
 
     def changed(self) -> None:
         """Draw anew what is in view."""
+        self._cache.clear()
         self._invalidate()
 
     @property

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell import errors, starting
+from pyshell import errors, handshake, starting
 from tests.sessions import becomes_true, until_computing
 from tests.terminal import Terminal
 
@@ -80,6 +80,16 @@ def test_cells_values_and_names(terminal: Terminal) -> None:
     run(terminal, "def f(n):", "return n + 1", "", "f(x)", shows=r"^Out\[4\]: 43$")
     run(terminal, "1 / 0", shows=r"^ZeroDivisionError: division by zero$")
     terminal.wait_screen(r"saved In \[5\]", WAIT)
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="what a process has loaded is read from /proc")
+def test_no_process_of_ours_has_loaded_tls(terminal: Terminal) -> None:
+    run(terminal, "6 * 7", shows=r"^Out\[1\]: 42$")
+    with starting.connect(NAME) as session:
+        host = handshake.check_peer(session._control._connection._channel.stream.sock)
+        loaded = {pid: Path(f"/proc/{pid}/maps").read_text() for pid in (terminal.process.pid, host, session.pid)}
+    assert len(loaded) == 3
+    assert not [pid for pid, maps in loaded.items() if "_ssl." in maps or "libssl" in maps]
 
 
 def test_a_cell_behind_a_space_is_run_and_forgotten(terminal: Terminal) -> None:
