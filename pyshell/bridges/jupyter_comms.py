@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,9 @@ class Comms:
         self._sockets = sockets
         self._targets: dict[str, str] = {}
         """Of the comms that are open, by their ids."""
+        self._offered: deque[str] = deque(maxlen=MAX_PARENTS)
+        """Those that frontends have opened: they are told once if it comes to nothing; JupyterLab takes
+        more for an error."""
         self._sent: dict[str, Header] = {}
         """Our frontends' messages that the worker has not done with."""
         self._parents: dict[int, Header] = {}
@@ -92,17 +96,24 @@ class Comms:
             session.send_comm(said, request.header["msg_id"])
         except (PyshellError, KeyError) as exc:
             self._say_status("busy", request.header)
-            if said.action != "close" and not self.knows(said.comm):
+            if said.action == "open" or (said.action == "message" and not self._has_told(said.comm)):
                 self._sockets.publish("comm_close", {"comm_id": said.comm, "data": {}}, request.header)
-            elif said.action != "close":
+            elif said.action != "close" and self.knows(said.comm):
                 self._sockets.publish("stream", {"name": "stderr", "text": f"{exc}\n"}, request.header)
             self._say_status("idle", request.header)
             return
+        finally:
+            if said.action == "open":
+                self._offered.append(said.comm)
         self._sent[request.header["msg_id"]] = request.header
         if said.action == "open":
             self._targets[said.comm] = said.target
         elif said.action == "close":
             self._targets.pop(said.comm, None)
+
+    def _has_told(self, comm: str) -> bool:
+        """Whether frontends take it for open, or have been told that it is not."""
+        return self.knows(comm) or comm in self._offered
 
     def _say_status(self, state: str, parent: Header) -> None:
         self._sockets.publish("status", {"execution_state": state}, parent)
@@ -141,8 +152,8 @@ class Comms:
         if said.action == "open":
             self._targets[said.comm] = said.target
             content |= {"target_name": said.target, "target_module": None}
-        elif said.action == "close":
-            self._targets.pop(said.comm, None)
+        elif said.action == "close" and self._targets.pop(said.comm, None) is None and said.comm in self._offered:
+            return  # it was refused, and so is what was said to it in the same breath
         buffers = [base64.b64decode(buffer) for buffer in said.buffers]
         self._sockets.publish(_KINDS[said.action], content, parent, json.loads(said.metadata), buffers)
 
