@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import subprocess
 import sys
 import uuid
@@ -103,7 +104,7 @@ class Frontend:
 
 @contextmanager
 def serving(directory: Path) -> Iterator[Server]:
-    """A server for that directory; it has chosen its port when it has written its file."""
+    """A server for that directory, which takes connections."""
     runtime = Path(os.environ["JUPYTER_RUNTIME_DIR"])
     command = [
         sys.executable, "-m", "jupyter_server", "--no-browser", "--port=0", "--allow-root", "--ip=127.0.0.1",
@@ -122,8 +123,13 @@ def wait_address(file: Path, process: subprocess.Popen[bytes]) -> str:
         assert process.poll() is None, "the server has ended"
         return file.exists() and file.read_text().endswith("}")
 
+    def listens() -> bool:  # which it does some time after it has chosen its port and written the file
+        with socket.socket() as probe:
+            return probe.connect_ex((said["hostname"], said["port"])) == 0
+
     assert becomes_true(is_there)
     said = json.loads(file.read_text())
+    assert becomes_true(listens)
     return f"{said['hostname']}:{said['port']}"
 
 
