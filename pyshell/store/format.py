@@ -121,6 +121,8 @@ class Environment:
     """`sys.path`."""
     packages: tuple[tuple[str, str], ...]
     """(name, version) of the distributions in use, sorted."""
+    directory: str | None = None
+    """The one that it worked in; not there where it could not be told."""
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,12 @@ def _decode_buffer(reader: DocumentReader, row: Any) -> Buffer:
 
 def encode_environment(environment: Environment) -> bytes:
     content = {field.name: getattr(environment, field.name) for field in fields(environment)}
-    return encode_document(content)
+    return encode_document({name: value for name, value in content.items() if value is not None})
 
 
 def decode_environment(data: bytes) -> Environment:
     reader = DocumentReader(data)
-    plain = reader.plain(Environment, "python", "abi", "platform", "executable")
+    plain = reader.plain(Environment, "python", "abi", "platform", "executable", "directory")
     path = tuple([typed(entry, str, "path") for entry in reader.rows("path")])
     packages = []
     for row in reader.rows("packages"):

@@ -1,22 +1,27 @@
-"""Describe what the session runs in, for the checkpoints: interpreter, paths, versions of packages; and compare.
+"""Describe what the session runs in, for the checkpoints: interpreter, paths, versions of packages; compare; go back.
 
 Runs in: worker, on its main thread.
 """
 
 from __future__ import annotations
 
+import os
 import platform
+import re
 import sys
 import sysconfig
 import time
 import types
 from collections.abc import Callable, Container, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 
 from pyshell.store import Environment, Manifest
 
 MAX_TOLD = 10
 """Packages that one notice names."""
+_OF_PYTHON = re.compile(r"(site|dist)-packages(/|$)|/python\d[\d.]*(\.zip|/lib-dynload)?$")
+"""The standard library, and where installers put packages."""
 
 
 class EnvironmentRecorder:
@@ -45,6 +50,7 @@ class EnvironmentRecorder:
             executable=sys.executable,
             path=path,
             packages=self._packages,
+            directory=_directory(),
         )
 
     def _imported(self) -> list[tuple[str, str]]:
@@ -77,6 +83,33 @@ class EnvironmentRecorder:
             return ""
 
 
+def go_back(then: Environment) -> None:
+    """Be in the directory in which a checkpoint was saved, and look for modules where the session did.
+
+    Without that a restore finds no module that lies where a cell has told Python to look, and loses what needs it.
+    """
+    if then.directory is not None:
+        with suppress(OSError):  # it is gone, or not ours any more: `what_differs` tells
+            os.chdir(then.directory)
+    now = [entry for entry in sys.path if entry not in then.path]
+    if (then.executable, _minor(then.python)) == (sys.executable, [*map(str, sys.version_info[:2])]):
+        sys.path[:] = [*then.path, *now]
+    else:  # its own packages are not for this one
+        sys.path += [entry for entry in then.path if entry not in sys.path and not _is_of_python(entry)]
+
+
+def _is_of_python(entry: str) -> bool:
+    """Whether an interpreter has this on its path by itself."""
+    return bool(_OF_PYTHON.search(entry))
+
+
+def _directory() -> str | None:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody has removed it
+        return None
+
+
 def where_in_cell(manifest: Manifest) -> str:
     """A sentence if the checkpoint was saved while its cell was running; or nothing."""
     if manifest.line is None:
@@ -98,6 +131,8 @@ def _differences(then: Environment, now: Environment) -> Iterator[str]:
     if _minor(then.python) != _minor(now.python):
         remade = "functions and classes are made anew, as their cells define them"
         yield f"Python {then.python} (now {now.python}: {remade})"
+    if then.directory is not None and then.directory != now.directory:
+        yield f"{then.directory} as its directory (now {now.directory})"
     present = dict(now.packages)
     for name, version in then.packages:
         if name not in present:

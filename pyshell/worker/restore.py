@@ -13,12 +13,13 @@ import importlib
 import sys
 import types
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from pyshell.errors import StoreError
 from pyshell.frozen import dataclass, field
 from pyshell.store import Group, Manifest, Missing, Store
+from pyshell.worker.environment import go_back
 from pyshell.worker.feeding import GivenWay
 from pyshell.worker.groups import circles
 from pyshell.worker.leaves import Unsavable
@@ -99,6 +100,8 @@ class Restoring:
     def restore(self, sequence: int) -> Outcome:
         """Load that checkpoint; see the function of this name."""
         manifest = self._store.manifest(sequence)
+        with suppress(StoreError):  # names that need it are told as not restored
+            go_back(self._store.environment(manifest))
         with collecting_later():
             try:
                 with self._store.index.kept_open():

@@ -149,9 +149,13 @@ def test_hashes_that_are_none_are_refused_before_they_are_written() -> None:
 def test_every_field_of_a_dataclass_is_in_its_document() -> None:
     content, _ = decode_document(format.encode_group(GROUP))
     assert set(content) == {field.name for field in dataclasses.fields(Group)}
-    environment = Environment("3", "abi", "linux", "exe", (), ())
+    environment = Environment("3", "abi", "linux", "exe", (), (), "/work")
     content, _ = decode_document(format.encode_environment(environment))
     assert set(content) == {field.name for field in dataclasses.fields(Environment)}
+    assert format.decode_environment(format.encode_environment(environment)) == environment
+    nowhere = dataclasses.replace(environment, directory=None)  # as written before it was noted
+    assert "directory" not in decode_document(format.encode_environment(nowhere))[0]
+    assert format.decode_environment(format.encode_environment(nowhere)) == nowhere
     proposal = Proposal(0, 1, 1.0, 0.0, None, b"e" * 32, (), (), (), 0, line=7)
     content, found = decode_document(format.encode_proposal(proposal))
     assert set(content) | {"environment"} == {field.name for field in dataclasses.fields(Proposal)}

@@ -15,7 +15,7 @@ import pytest
 import pyshell
 from pyshell import Session
 from pyshell.store import Environment
-from pyshell.worker.environment import MAX_TOLD, EnvironmentRecorder, what_differs
+from pyshell.worker.environment import MAX_TOLD, EnvironmentRecorder, go_back, what_differs
 from tests.sessions import started, until
 
 HERE = Environment("3.12.1", "cp312", "linux", "/bin/python", (), (("json", ""), ("left", "2.0"), ("same", "1.0")))
@@ -55,6 +55,61 @@ def test_what_nobody_imported_is_no_package(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setitem(sys.modules, "made_up", types.ModuleType("made_up"))
     names = [name for name, _ in EnvironmentRecorder().record().packages]
     assert "made_up" not in names and "pytest" in names
+
+
+@pytest.fixture
+def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to be in, and a path of the test's own; both are put back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", ["", "/lib/python3", "/of/this/one"])
+    return tmp_path
+
+
+def test_what_a_cell_put_on_the_path_is_there_again_in_its_place(surroundings: Path) -> None:
+    now = EnvironmentRecorder().record()
+    go_back(replace(now, path=("/mine", "", "/lib/python3", "../mine too")))
+    assert sys.path == ["/mine", "", "/lib/python3", "../mine too", "/of/this/one"]
+
+
+def test_another_interpreter_gets_behind_its_own_what_is_no_interpreters(surroundings: Path) -> None:
+    old = ("", "/mine", "/x/lib/python311.zip", "/x/lib/python3.11", "/x/lib/python3.11/lib-dynload",
+           "/x/lib/python3.11/site-packages", "/x/dist-packages")  # fmt: skip
+    go_back(replace(EnvironmentRecorder().record(), executable="/another", path=old))
+    assert sys.path == ["", "/lib/python3", "/of/this/one", "/mine"]
+
+
+def test_the_directory_is_gone_back_to_if_it_is_there(surroundings: Path) -> None:
+    (surroundings / "then").mkdir()
+    here = EnvironmentRecorder().record()
+    assert here.directory == str(surroundings)
+    then = replace(here, directory=str(surroundings / "then"))
+    assert f"{then.directory} as its directory (now {here.directory})" in what_differs(then, here)
+    go_back(then)
+    assert Path.cwd() == surroundings / "then" and what_differs(then, EnvironmentRecorder().record()) == ""
+    go_back(replace(here, directory=str(surroundings / "gone")))
+    go_back(replace(here, directory=None))
+    assert Path.cwd() == surroundings / "then"
+
+
+def test_after_a_death_modules_are_found_where_a_cell_has_looked_for_them(xdg: Path, tmp_path: Path) -> None:
+    """What such modules have made is lost otherwise, and a file is not where it was."""
+    for number, directory in enumerate(("library", "work")):
+        (tmp_path / directory).mkdir()
+        (tmp_path / directory / f"frob_{number}.py").write_text("class Frob:\n    def __init__(self, x): self.x = x\n")
+    (tmp_path / "work" / "data").write_text("one\ntwo\n")
+    with started() as session:
+        session.run(f"import os, sys; os.chdir({str(tmp_path / 'work')!r}); sys.path.append('../library')")
+        done = session.run(
+            "import frob_0, frob_1\nx = frob_0.Frob([1]), frob_1.Frob([2])\nf = open('data'); f.readline()"
+        )
+        assert done.result == repr("one\n")
+        session.wait_saved(done.cell)
+        died = session.run("os.kill(os.getpid(), 9)")
+        assert (died.status, died.not_restored) == ("died", ())
+        assert session.run("x[0].x, x[1].x, f.readline(), os.getcwd() + '/'").result == repr(
+            ([1], [2], "two\n", f"{tmp_path / 'work'}/")
+        )
+        assert session.run("frob_1.Frob is type(x[1]), sys.path.count('../library')").result == "(True, 1)"
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def cd(call: Call) -> None:
     """%cd [-q] [DIRECTORY]
 
     Changes the directory: home without an argument, the one before for `-`. Prints the new one, unless `-q` is
-    given. A worker that is started anew begins in the session's own directory again.
+    given. After a death the session is in that one again.
     """
     options, rest = call.options("q")
     target = call.filled(rest).strip()
