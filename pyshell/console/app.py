@@ -298,7 +298,7 @@ class Console:
             self._commands.panels.followed()
         if folded.running is not None and not self._ticking:
             self._tick()
-        self._commands.ask_about(folded.offered)
+        self._commands.follow(folded)
         self._screen.refresh()
 
     def _news(self, news: News) -> None:

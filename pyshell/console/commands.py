@@ -21,6 +21,7 @@ from pyshell.errors import PyshellError
 if TYPE_CHECKING:
     from pyshell.client import Session
     from pyshell.console.browsing import Browsing
+    from pyshell.console.known import Model
     from pyshell.console.panels.stack import Panels
     from pyshell.protocol import MimeData, Remakeable, Status
 
@@ -79,6 +80,7 @@ class Commands:
         self._browsing: Browsing | None = None
         self._has_mouse = False
         self._asked_about: Remakeable | None = None
+        self._running: int | None = None
         self.panels: Panels | None = None
         """Made when the first one is opened."""
 
@@ -201,7 +203,14 @@ class Commands:
     def do_sessions(self) -> None:
         self._toggle("sessions")
 
-    def ask_about(self, offered: Remakeable | None) -> None:
+    def follow(self, known: Model) -> None:
+        """Do what is to be done by itself when something has happened."""
+        if self._running is not None and known.running != self._running:
+            self._stage.keyboard.is_raw = False  # there is no program any more that keys could be for
+        self._running = known.running
+        self._ask_about(known.offered)
+
+    def _ask_about(self, offered: Remakeable | None) -> None:
         """Ask whether cells are to run again, once, and unless the person does something else at this moment."""
         if offered is not None and offered is not self._asked_about:
             # Only of now: when a console attaches it folds all that has been before.

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from pyshell import protocol
+from pyshell.console.display import Display
 from pyshell.console.farewell import printed
 from pyshell.console.frames import Frames
 from pyshell.console.model import Model
@@ -29,12 +30,14 @@ TIMES = 3
 """So many times in a row the key that ends typing to a program takes the terminal back from it."""
 
 # What a program may leave behind: colours, a scroll region, keys and marks of its own, the mouse, a hidden cursor. The
-# cursor stays where it is.
+# cursor stays where it is: what is written next belongs below.
 RESET = (
-    "\x1b7\x1b[r\x1b8\x1b[0m\x1b[?1l\x1b>\x1b[?5l\x1b[?6l\x1b[?7h\x1b[?25h\x1b[4l\x1b(B\x0f"
+    "\x1b7\x1b[r\x1b8\x1b[0m\x1b[?1l\x1b>\x1b[?5l\x1b[?7h\x1b[?25h\x1b[4l\x1b(B\x0f"
     "\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1004l\x1b[?1005l\x1b[?1006l\x1b[?1015l\x1b[?2004l\x1b[?2026l"
     "\x1b[>4;0m\x1b[0 q"
 )
+ORIGIN = "\x1b[?6l"
+"""Rows count from the screen's top again. It moves the cursor there, so it is for our own screen alone."""
 LEAVE_SCREEN = "\x1b[?1049l"
 
 
@@ -62,6 +65,8 @@ class Handover:
         """For which it was lent last, or taken back by the person."""
         self._recent = b""
         self._on_screen = False
+        self._shown = 0
+        """The lines of the transcript before this one are on the normal screen already, as far as they belong there."""
         self._modes: list[Any] = []
         self._watch: Any = None
         self._previous: Any = None
@@ -71,6 +76,7 @@ class Handover:
         if self.is_on and isinstance(event.body, protocol.Output):
             self.write(event.body.text)
         elif self.is_on and model.terminal == "lines":
+            self._shown = model.end - (not model.tail.is_empty)  # the last one may go on
             self.end()
             self._cell = None  # it may want it again
         elif (
@@ -93,7 +99,7 @@ class Handover:
         self._cell = model.running
         self.is_on = True
         if model.terminal == "keys":
-            self.write(_shown(model, os.get_terminal_size(terminal).lines - 1, self._colors))
+            self.write(_shown(model, self._shown, os.get_terminal_size(terminal).lines - 1, self._colors))
 
     def write(self, text: str) -> None:
         """What the program writes."""
@@ -113,6 +119,9 @@ class Handover:
         self._loop.screen_size = None
         if not is_leaving:
             self._loop.start()
+            screen = self._loop.screen
+            assert isinstance(screen, Display)
+            screen.write(ORIGIN)
 
     def _forward(self, data: bytes) -> None:
         if not data:
@@ -124,10 +133,11 @@ class Handover:
             self._lending.taken_back()
 
 
-def _shown(model: Model, rows: int, colors: Colors) -> str:
-    """The newest lines of the running cell, as a program finds them on a terminal of its own."""
+def _shown(model: Model, since: int, rows: int, colors: Colors) -> str:
+    """The newest lines of the running cell from `since` on, as a program finds them on a terminal of its own."""
     first = model.end
-    while first > model.log.first and model.end - first < rows and model.line(first - 1).cell == model.running:
+    oldest = max(model.log.first, since)
+    while first > oldest and model.end - first < rows and model.line(first - 1).cell == model.running:
         first -= 1
     text = "\r\n".join([printed(model.line(number), colors) for number in range(first, model.end)])
     return text if model.end > model.log.end else text + "\r\n"

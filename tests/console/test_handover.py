@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyte
 import pytest
 
 from pyshell import protocol
 from pyshell.console import model
+from pyshell.console.handover import RESET
 from tests.console.test_app import start
 from tests.terminal import Terminal
 
@@ -89,6 +91,29 @@ def test_the_person_takes_the_terminal_back_and_gives_it_again(console: Terminal
     console.wait_screen("AGAIN")
     console.send("q")
     console.wait_screen(r"^In \[2\]: typed")
+
+
+def test_what_is_left_of_a_program_is_put_right_and_the_cursor_stays() -> None:
+    """What is written next belongs below: otherwise each program writes over what the one before has left."""
+    screen = pyte.Screen(40, 10)
+    stream = pyte.Stream(screen)
+    stream.feed("one\r\ntwo\r\n(Pdb) \x1b[31m\x1b[3;6r\x1b[3;7H" + RESET)
+    assert (screen.cursor.y, screen.cursor.x, screen.cursor.attrs.fg) == (2, 6, "default")
+    assert screen.margins in (None, (0, 9))
+
+
+def test_what_was_shown_to_a_program_is_not_shown_again_to_the_next(console: Terminal) -> None:
+    """As pdb does it: its prompt reads keys, and between two prompts it prints lines."""
+    step = f"use('keys'); write('(Pdb) '); {TYPED}; write('{{}}\\r\\n'); use('lines'); write('sai' 'd {{}}\\n')"
+    console.send(f"write('begin\\n'); {step.format(b'a', 'a', 1)}; {step.format(b'b', 'b', 2)}\r")
+    console.wait_screen(r"^\(Pdb\)$")
+    console.send("a")
+    console.wait(lambda: console.raw.count("\x1b[?1049l") == 2, 20.0, "the terminal to be lent again")
+    console.send("b")
+    console.wait_screen(r"^In \[2\]:")
+    lent = [part.partition("\x1b[?1049h")[0] for part in console.raw.split("\x1b[?1049l")[1:]]
+    assert ["begin" in part for part in lent] == [True, False]
+    assert "said 1" in lent[1] and "said 1" not in lent[0]
 
 
 def test_what_a_program_draws_is_not_in_the_transcript() -> None:

@@ -75,6 +75,17 @@ def test_commands_at_the_prompt(terminal: Terminal) -> None:
     run(terminal, "", shows=r"^Out\[6\]: 42$")
 
 
+def test_keys_are_the_prompts_again_when_the_program_has_ended(terminal: Terminal) -> None:
+    """Otherwise nothing answers any more, and nothing says why."""
+    run(terminal, "!read line; echo got $line", shows=r"In \[1\] running")
+    terminal.send("\x1bOS")  # F4
+    terminal.wait_screen("Keys go to the program", WAIT)
+    terminal.send("word\r")
+    terminal.wait_screen(r"^got word$", WAIT)
+    terminal.wait_screen(r"idle · In \[2\]", WAIT)
+    run(terminal, "6 * 7", shows=r"^Out\[2\]: 42$")
+
+
 def test_cells_values_and_names(terminal: Terminal) -> None:
     run(terminal, "x = 6 * 7", "x", shows=r"^Out\[2\]: 42$")
     run(terminal, "def f(n):", "return n + 1", "", "f(x)", shows=r"^Out\[4\]: 43$")
