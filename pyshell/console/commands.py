@@ -87,6 +87,9 @@ class Commands:
     def key(self, key: str) -> bool:
         """One key for the console, or else for the editor; False if it is nobody's."""
         panels = self.panels if self.panels is not None and self.panels.is_open else None
+        if panels is not None and len(key) == 1 and self._stage.keyboard.is_burst and panels.is_unasked:
+            panels.close()  # whoever typed this had not seen it
+            panels = None
         if panels is not None and panels.key(key):
             return True
         browsing = self._browsing if self._browsing is not None and self._browsing.is_on else None

@@ -50,6 +50,8 @@ class Keyboard:
         self._pasting: list[str] | None = None
         self.is_focused: bool | None = None
         """Whether the person looks at this terminal; None: it has never told."""
+        self.is_burst = False
+        """Whether the newest keys came together: typed ahead, behind a slow line."""
         self.pressed = 0.0
         """When a key came last, in seconds since 1970."""
 
@@ -58,7 +60,7 @@ class Keyboard:
         had_keys, keys = bool(keys), self._without_focus(keys)
         if had_keys and not keys:
             return []
-        self.pressed = time.time()
+        self.pressed, self.is_burst = time.time(), len(keys) > 1
         if self.is_raw:
             keys = self._send(keys, raw)
         if len(keys) >= WHEEL_KEYS and len(set(keys)) == 1 and keys[0] in ("up", "down"):

@@ -556,9 +556,9 @@ def test_keys_are_searched_and_any_other_key_goes_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "code"), [("y", "%replay -y"), ("a", "%replay -a"), ("v", "%replay --never 3 5"), ("n", "")]
+    ("keys", "code"), [("y", "%replay -y"), ("ay", "%replay -a"), ("v", "%replay --never 3 5"), ("n", "")]
 )
-def test_what_is_said_to_running_cells_again_is_a_cell_of_its_own(key: str, code: str) -> None:
+def test_what_is_said_to_running_cells_again_is_a_cell_of_its_own(keys: str, code: str) -> None:
     steps = (
         p.Rerun(3, "rows = read(path)", ("rows",), ("path",), 2, (), False),
         p.Rerun(5, "db = connect(url)", ("db",), (), 4, ("connected to db:5432",), False),
@@ -568,5 +568,20 @@ def test_what_is_said_to_running_cells_again_is_a_cell_of_its_own(key: str, code
     assert "rows, db" in panel.title and names(panel, 2) == ["path of state 2", ""] and "y yes" in panel.status
     press(panel, "j")
     assert panel.detail == ["It connected to db:5432.", "db = connect(url)"]
-    press(panel, key)
+    press(panel, *keys)
     assert around.panels == [] and around.session.calls == ([("execute", code)] if code else [])
+
+
+def test_what_was_done_outside_is_done_again_after_a_question_only() -> None:
+    """The panel comes by itself, perhaps while somebody begins to type."""
+    around = Around()
+    steps = (p.Rerun(5, "db = connect(url)", ("db",), (), 4, ("connected to db:5432",), False),)
+    panel = opened(Remaking(around, p.Remakeable(steps)))
+    press(panel, "a")
+    assert "Do again what In[5] did outside?" in panel.status
+    press(panel, "x")
+    assert around.panels == [panel] and around.session.calls == []
+    within = (p.Rerun(5, "rows = (n for n in 'ab')", ("rows",), (), 4, (), False),)
+    panel = opened(Remaking(around, p.Remakeable(within)))
+    press(panel, "a")
+    assert around.session.calls == [("execute", "%replay -a")]

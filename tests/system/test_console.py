@@ -86,6 +86,13 @@ def test_keys_are_the_prompts_again_when_the_program_has_ended(terminal: Termina
     run(terminal, "6 * 7", shows=r"^Out\[2\]: 42$")
 
 
+def test_what_was_typed_ahead_answers_no_question_that_nobody_has_seen(terminal: Terminal) -> None:
+    run(terminal, "rows = (n for n in 'ab')", shows=r"saved In \[1\]")
+    run(terminal, "import os; os.kill(os.getpid(), 9)", shows=r"Run them\? y yes")
+    run(terminal, "vars().keys() & {'rows'}", shows=r"^Out\[3\]: set\(\)$")
+    assert "Never run again" not in terminal.screen
+
+
 def test_cells_values_and_names(terminal: Terminal) -> None:
     run(terminal, "x = 6 * 7", "x", shows=r"^Out\[2\]: 42$")
     run(terminal, "def f(n):", "return n + 1", "", "f(x)", shows=r"^Out\[4\]: 43$")

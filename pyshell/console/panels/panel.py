@@ -59,6 +59,8 @@ class Panel:
     """The console's command that opens it, and closes it again."""
     hint: ClassVar[str] = ""
     """The commands that matter most, for the status line, where a key stands for each."""
+    came_by_itself: ClassVar[bool] = False
+    """Whether nobody has asked for it: what is typed at that moment may be meant for the prompt."""
 
     def __init__(self, around: Around) -> None:
         self.around = around

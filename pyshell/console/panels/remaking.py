@@ -19,6 +19,7 @@ class Remaking(Panel):
     """Owned by the UI thread. What it shows does not change; what it does is a cell, which everybody sees."""
 
     name = "replay"
+    came_by_itself = True
     hint = (
         "Run them? {yes} yes · {all} also those that did something outside · {no} not now · {never} never · {help} keys"
     )
@@ -48,7 +49,11 @@ class Remaking(Panel):
         self._run("%replay -y")
 
     def do_all(self) -> None:
-        self._run("%replay -a")
+        outside = [f"In[{step.cell}]" for step in self._steps if step.effects and not step.never]
+        if outside:  # the panel came by itself: the key may have been meant for the prompt
+            self.asking.confirm(f"Do again what {', '.join(outside)} did outside?", lambda: self._run("%replay -a"))
+        else:
+            self._run("%replay -a")
 
     def do_no(self) -> None:
         self.around.close()

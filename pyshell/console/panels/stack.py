@@ -52,6 +52,11 @@ class Panels:
         return bool(self._open)
 
     @property
+    def is_unasked(self) -> bool:
+        """Whether the one on top came by itself."""
+        return self.is_open and self._open[-1].came_by_itself
+
+    @property
     def keymap(self) -> Keymap:
         return self._editor.keymap
 
