@@ -11,19 +11,21 @@ and refuses (StoreCorrupt) a known one of another type.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from json import JSONEncoder, loads
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from pyshell.errors import StoreCorrupt
 from pyshell.store.layout import HASH_SIZE
 
 T = TypeVar("T")
+# Made now: a cell may put another library's functions into `json`, and what it changes must be saved all the same.
+_encode = JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def encode_document(content: Mapping[str, Any], hashes: Iterable[bytes] = ()) -> bytes:
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
+    text = _encode(content).encode("ascii")
     return len(text).to_bytes(4, "big") + text + b"".join(hashes)
 
 
@@ -33,7 +35,7 @@ def decode_document(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     if len(data) < end or len(data) < 4 or (len(data) - end) % HASH_SIZE:
         raise StoreCorrupt("a document of the store has the wrong length")
     try:
-        content = json.loads(data[4:end])
+        content = loads(data[4:end])
     except (ValueError, RecursionError) as exc:
         raise StoreCorrupt(f"a document of the store is no JSON: {exc}") from exc
     if type(content) is not dict:

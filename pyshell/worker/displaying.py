@@ -6,9 +6,9 @@ Runs in: worker, on its main thread, within a cell: what is asked for is the val
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Callable, Iterable, Mapping
+from json import dumps
 from typing import Any, Union
 
 from pyshell.errors import UsageError
@@ -63,7 +63,7 @@ class Shown:
     def as_display(self, text: str, display_id: str, update: bool, of_result: bool) -> Display:
         """The event. Metadata that is no JSON is left out."""
         try:
-            metadata = json.dumps(self.metadata)
+            metadata = dumps(self.metadata)
         except (TypeError, ValueError):
             metadata = "{}"
         data = tuple([MimeData(mime, text) for mime, text in self.data.items()])
@@ -78,7 +78,7 @@ def _encoded(mime: str, found: object) -> str | None:
         return base64.b64encode(found).decode("ascii")
     if found is None or not mime.endswith("json"):
         return None
-    return json.dumps(found)
+    return dumps(found)
 
 
 def representations(value: object, tell: Tell) -> Shown:

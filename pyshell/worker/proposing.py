@@ -5,12 +5,12 @@ Runs in: the forked child that saves, and worker, for what is saved inline.
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from json import dumps, loads
 
 from pyshell.errors import StoreError
 from pyshell.frozen import dataclass, field
@@ -96,11 +96,11 @@ class Outcome:
         touched = None if self.touched is None else sorted(self.touched)
         missing = [[lost.name, lost.type, lost.reason, lost.cell] for lost in self.missing]
         rest = [self.seconds, missing, self.environment.hex(), self.is_new, self.buffers.to_plain()]
-        return json.dumps([groups, self.lost, touched, *rest]).encode()
+        return dumps([groups, self.lost, touched, *rest]).encode()
 
     @classmethod
     def from_json(cls, data: bytes) -> Outcome:
-        groups, lost, touched, seconds, missing, environment, is_new, buffers = json.loads(data)
+        groups, lost, touched, seconds, missing, environment, is_new, buffers = loads(data)
         known = tuple(
             [
                 KnownGroup(key, tuple(names), frozenset(uses), frozenset(references), is_opaque)
