@@ -71,6 +71,8 @@ class Showing:
         """What the terminal will show of a question and its answer, in either order: who answers at once is faster."""
         self._is_password = False
         self._error: dict[str, Any] | None = None
+        """The newest; a widget may have caught it, and the cell gone on."""
+        self._has_exited = False
         self._death: list[str] = []
         self._page = ""
 
@@ -113,7 +115,7 @@ class Showing:
         elif isinstance(body, (Notice, Stack)):
             yield "stream", {"name": "stderr", "text": body.text.rstrip("\n") + "\n"}
         elif isinstance(body, Leave) and not self._may_leave:
-            self._error = error_content("SystemExit", "", ["SystemExit"])
+            self._error, self._has_exited = error_content("SystemExit", "", ["SystemExit"]), True
             yield "error", self._error
         elif isinstance(body, (Draft, Leave)):
             self._payload.append(_payload(body))
@@ -157,7 +159,7 @@ class Showing:
             self._payload.append({"source": "page", "data": {"text/plain": self._page}, "start": 0})
         elif self._page:
             yield "stream", {"name": "stdout", "text": self._page}
-        if body.status == "ok" and self._error is None:
+        if body.status == "ok" and not self._has_exited:
             self.reply = {"status": "ok", **count, "payload": self._payload, "user_expressions": self._values}
         elif body.status == "aborted" or self._error is None:
             self.reply = {"status": "aborted", **count}
