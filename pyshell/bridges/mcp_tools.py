@@ -165,6 +165,15 @@ class Agent:
         lines = [f"{found.name or expression}", *[f"{name}: {value}" for name, value in rows.items() if value], *items]
         return clipped("\n".join(lines), "ask for a part of it")
 
+    def complete(self, code: str) -> str:
+        """What could come at the end of `code`: names, attributes, keys, arguments, each with its type or signature.
+
+        At most a hundred, best first. Answers also while a cell runs, and runs no code of the values.
+        """
+        found = self._session.complete(code, len(code))
+        lines = [f"{match.text}: {match.signature or match.type or match.kind}" for match in found.matches]
+        return clipped("\n".join(lines), "say more of the name") or "Nothing fits there."
+
     # --- states -----------------------------------------------------------------------------------------------
 
     def checkpoint(self, label: str) -> str:
@@ -214,11 +223,11 @@ class Agent:
 
 
 TOOLS = (
-    "execute", "wait", "answer", "output", "interrupt", "status", "variables", "inspect", "checkpoint", "timeline",
-    "undo", "redo", "restore",
+    "execute", "wait", "answer", "output", "interrupt", "status", "variables", "inspect", "complete", "checkpoint",
+    "timeline", "undo", "redo", "restore",
 )  # fmt: skip
 """The methods of `Agent` that are offered."""
-LOOKING = frozenset({"wait", "output", "status", "variables", "inspect", "timeline"})
+LOOKING = frozenset({"wait", "output", "status", "variables", "inspect", "complete", "timeline"})
 """Those that change nothing."""
 
 

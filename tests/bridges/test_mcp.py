@@ -93,6 +93,46 @@ def test_what_lasts_is_waited_for_answered_and_stopped(tmp_path: Path) -> None:
         session.kill()
 
 
+def test_nothing_that_is_printed_is_lost_and_looking_is_answered_meanwhile(tmp_path: Path) -> None:
+    """Lines beyond the size of an answer, up to the last before the death, are there page by page."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    prints = (
+        "import sys\nfor n in range(4_000): print('line', n, '.' * (n % 9), file=(sys.stdout, sys.stderr)[n % 2])\n"
+    )
+
+    async def talking(call: Callable[..., Awaitable[str]], client: Any) -> None:
+        await call("execute", code="known_rows = [1, 2, 3]")
+        await asyncio.to_thread(lambda: session.wait_saved(1, SECONDS))
+        await call(
+            "execute", code=f"{prints}open({str(gate)!r}).close()\nimport os; os.kill(os.getpid(), 9)", timeout=0
+        )
+        # On a busy machine the first answers may be what was told before the cell.
+        while await call("complete", code="known_") != "known_rows: list":
+            continue
+        assert "known_rows: list 3 = [1, 2, 3]" in await call("variables", pattern="known")
+        assert (await call("inspect", expression="known_rows")).startswith("known_rows\ntype: list")
+        assert "Runs: In[2]" in await call("status")
+        await asyncio.to_thread(lambda: gate.open("w").close())
+        died = await call("wait", cell=2, timeout=60)
+        assert "SIGKILL" in died and "these names again: known_rows" in died and "In[2] died" in died
+        assert await read_whole(call, 2) == "".join([f"line {n} {'.' * (n % 9)}\n" for n in range(4_000)])
+        assert "Out[3]: 6" in await call("execute", code="sum(known_rows)")
+
+    with started(cwd=str(tmp_path)) as session:
+        talk(talking)
+
+
+async def read_whole(call: Callable[..., Awaitable[str]], cell: int) -> str:
+    """All that a cell has printed, as an agent reads it: as the end of each page says."""
+    whole, start = "", "0"
+    while start:
+        page, mark, more = (await call("output", cell=cell, start=int(start))).partition("\n[… ")
+        start = more.partition(f"output({cell}, ")[2].partition(")")[0] if mark else ""
+        whole += page
+    return whole
+
+
 def test_what_is_another_clients_is_not_taken_back_by_mistake() -> None:
     with started() as session:
         agent = Agent(lambda: Session(session._paths, "robot"))
