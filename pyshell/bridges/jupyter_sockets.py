@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice, takewhile
 from typing import Any
 
 import zmq
@@ -27,6 +28,9 @@ STREAM_SECONDS = 0.02
 """How long text waits for more of its kind: what is printed in pieces is one output of a notebook."""
 MAX_STREAM = 1 << 16
 """Characters that are put together."""
+MAX_TURNS = 8
+"""Pieces that keep their order where output and errors take turns; beyond that each stream is put together by itself.
+A frontend takes a millisecond for a message, and nbclient leaves what it has not taken four seconds after the reply."""
 LINGER_MS = 1000
 """How long the last messages may take to leave when the kernel ends."""
 
@@ -72,6 +76,19 @@ def joined(first: Letter, then: Letter) -> Letter | None:
         return None
     text = first.content["text"] + then.content["text"]
     return replace(first, content={**first.content, "text": text}) if len(text) <= MAX_STREAM else None
+
+
+def place(letters: deque[Letter], letter: Letter) -> None:
+    """Put a letter behind those that wait, or to the newest piece of the same text."""
+    newest = islice(reversed(letters), MAX_TURNS)
+    streams = list(takewhile(lambda one: (one.kind, one.parent) == ("stream", letter.parent), newest))
+    for back, one in enumerate(streams, 1):
+        if one.content["name"] == letter.content.get("name") and (back == 1 or len(streams) == MAX_TURNS):
+            if (whole := joined(one, letter)) is not None:
+                letters[-back] = whole
+                return
+            break
+    letters.append(letter)
 
 
 class Sockets:
@@ -141,11 +158,7 @@ class Sockets:
 
     def _put(self, letter: Letter) -> None:
         with self._sorting:
-            whole = joined(self._letters[-1], letter) if self._letters else None
-            if whole is not None:
-                self._letters[-1] = whole
-            else:
-                self._letters.append(letter)
+            place(self._letters, letter)
         os.write(self._wake_write, b"x")
 
     def _run(self) -> None:
@@ -166,7 +179,8 @@ class Sockets:
         with self._sorting:
             if not self._letters:
                 return None
-            is_early = len(self._letters) == 1 and self._letters[0].due > time.monotonic()
+            is_all = len(self._letters) <= MAX_TURNS and all(letter.due for letter in self._letters)
+            is_early = is_all and self._letters[0].due > time.monotonic()
             return None if is_early and not self._ending else self._letters.popleft()
 
     def _send_all(self) -> None:

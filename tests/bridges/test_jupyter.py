@@ -5,11 +5,13 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import os
 import signal
 import sys
 import unittest
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ import pytest
 from pyshell import starting
 from pyshell.bridges import jupyter as bridge
 from pyshell.bridges.jupyter_showing import Showing, travel
-from pyshell.bridges.jupyter_sockets import Letter, joined
+from pyshell.bridges.jupyter_sockets import MAX_TURNS, Letter, joined, place
 from pyshell.protocol import (
     CheckedOut,
     CheckoutFailed,
@@ -104,6 +106,47 @@ def test_a_notebook_runs_to_its_end_over_the_death_of_the_worker(xdg: Path, monk
     assert last[0]["data"]["text/html"] == "<b>rows</b>"
     assert last[1]["data"]["text/plain"] == "6"
     assert starting.names() == []  # it was the kernel's own, and has gone with it
+
+
+def test_nbclient_has_all_that_a_dying_cell_has_printed(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of lines on both streams, up to the last one."""
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    install(xdg, monkeypatch)
+    cells = [
+        "import os, signal, sys\nkept = [*range(3_000)]",
+        "%checkpoint kept",  # the next cell waits for that, as for nothing else
+        "for n in kept: print('out', n), print('err', n, file=sys.stderr)\nos.kill(os.getpid(), signal.SIGKILL)",
+        "len(kept)",
+    ]
+    whole = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    nbclient.NotebookClient(whole, kernel_name="pyshell", allow_errors=True, timeout=SECONDS).execute()
+    *_, died, last = [cell["outputs"] for cell in whole.cells]
+    for stream, word in (("stdout", "out"), ("stderr", "err")):
+        printed = "".join([output["text"] for output in died if output.get("name") == stream])
+        assert printed == "".join([f"{word} {n}\n" for n in range(3_000)])
+    assert (died[-1]["ename"], last[-1]["data"]["text/plain"]) == ("WorkerDied", "3000")
+
+
+def test_nbclient_completes_while_its_cell_runs(xdg: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    install(xdg, monkeypatch)
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    cells = ["answer = 42", f"open({str(gate)!r}).close()\nanswer"]
+    whole = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+    async def complete(cell: Any, cell_index: int) -> None:
+        """When the cell is sent, and before its reply is waited for."""
+        matches: list[str] = []
+        while cell_index == 1 and matches != ["answer"]:  # on a busy machine the first may be of before the cell
+            reply = await client.kc.complete("answ", 4, reply=True, timeout=SECONDS)
+            matches = reply["content"]["matches"]
+        if cell_index == 1:
+            await asyncio.to_thread(lambda: gate.open("w").close())
+
+    client = nbclient.NotebookClient(whole, kernel_name="pyshell", timeout=SECONDS, on_cell_complete=complete)
+    client.execute()
+    assert whole.cells[1]["outputs"][0]["data"]["text/plain"] == "42"
 
 
 def test_what_is_typed_and_shown(notebook: Notebook) -> None:
@@ -300,6 +343,23 @@ def test_pieces_of_a_text_are_one_output() -> None:
     assert joined(letter("a"), letter("\n")) == letter("a\n")
     for other in (letter("b", "stderr"), letter("b", parent="b"), letter("b", kind="error"), letter("b" * (1 << 20))):
         assert joined(letter("a"), other) is None
+
+
+def test_streams_that_take_turns_keep_their_order_until_they_are_a_flood() -> None:
+    def placed(turns: int) -> list[tuple[str, str]]:
+        letters: deque[Letter] = deque([Letter("iopub", "status", {}, {}, ())])
+        for n in range(turns):
+            place(letters, Letter("iopub", "stream", {"name": ("out", "err")[n % 2], "text": f"{n} "}, {}, ()))
+        place(letters, Letter("iopub", "status", {}, {}, ()))
+        assert [letters.popleft().kind, letters.pop().kind] == ["status", "status"]
+        return [(one.content["name"], one.content["text"]) for one in letters]
+
+    assert placed(5) == [("out", "0 "), ("err", "1 "), ("out", "2 "), ("err", "3 "), ("out", "4 ")]
+    flood = placed(100)
+    assert len(flood) == MAX_TURNS
+    for stream, first in (("out", 0), ("err", 1)):
+        text = "".join([text for name, text in flood if name == stream])
+        assert text == "".join([f"{n} " for n in range(first, 100, 2)])
 
 
 def test_a_death_says_what_is_back() -> None:
