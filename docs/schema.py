@@ -90,9 +90,22 @@ whole lines with column 0. The cell's code begins with a line that tells the pla
 
 ## Variables in a debugger's view
 
-`variables`, `children` and `table` are made for the Debug Adapter Protocol: a `path` names what `children` lists (keep it
-behind a `variablesReference`), `has_children` says whether there is anything to open, `name`, `type` and `preview` are
-`name`, `type` and `value`, `start` and `count` are the same. They are answered while a cell runs.
+`variables`, `children` and `table` are made for the Debug Adapter Protocol, and are answered while a cell runs:
+
+| there | here |
+|---|---|
+| `name`, `type`, `value` | `name`, `type`, `preview` |
+| `indexedVariables`, `namedVariables` | `indexed`, `named`: one of the two is 0, and both where there is nothing to open |
+| `evaluateName` | the `name` of a variable, the `path` of a child; where that is empty nothing can name it |
+| `variablesReference` | a number of yours for that path, which is what `children` takes |
+| `start`, `count` | `start`, `count`, with up to 1000 in an answer; `filter` is right or wrong for all of them |
+
+A path is asked for again each time: what it names may be another value by then, or none (`found`). Nothing of a value's own code
+runs, so that one whose `repr` raises is shown by its class. Arrays of several dimensions consist of their rows, frames of their
+columns, and these of their cells; `table` shows windows of both.
+
+`docs/examples/dap.py` is a whole adapter, of 150 lines: VS Code, nvim-dap and others that speak the Debug Adapter Protocol
+show with it the variables of a session. The tests check its answers against the protocol's schema.
 
 ## On a socket
 

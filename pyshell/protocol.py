@@ -18,7 +18,7 @@ from pyshell.codec import to_json as to_json
 from pyshell.codec import to_wire as to_wire
 from pyshell.frozen import dataclass
 
-VERSION = 5
+VERSION = 6
 """Raised whenever a message changes; both sides must agree."""
 MAX_COMM = 4 << 20
 """Characters of what a comm says in one message, with its buffers; it must fit into a message of ours."""
@@ -720,7 +720,10 @@ class Child(Message):
     shape: str
     size: int
     preview: str
-    has_children: bool
+    indexed: int
+    """How many items it has that are told apart by their number: of a list, a set, an array, a column."""
+    named: int
+    """How many parts that have names: entries of a dictionary, attributes, columns. One of the two is 0."""
 
 
 @message
@@ -774,7 +777,9 @@ class Variable(Message):
     """Whether the newest checkpoint has it as the last cell that is known to have changed it left it."""
     reason: str = ""
     """Why not."""
-    has_children: bool = False
+    indexed: int = 0
+    """As in `child`."""
+    named: int = 0
 
 
 @message
@@ -811,6 +816,8 @@ class Children(Message):
     found: bool
     total: int
     children: tuple[Child, ...]
+    indexed: bool = False
+    """Whether they are told apart by their number; see `child`."""
 
 
 @message

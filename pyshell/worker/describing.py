@@ -38,7 +38,7 @@ from pyshell.worker.looking import (
     preview,
     type_name,
 )
-from pyshell.worker.resolving import follow
+from pyshell.worker.resolving import SCALARS, follow
 
 MAX_NAME = 400
 MAX_PAGE = 1000
@@ -106,7 +106,7 @@ def _row(name: str, value: Any, cell: int | None, changed: bool) -> Variable:
     grid = _grid(value)
     return Variable(
         name, type_name(value), _shape(value, grid), _size(value, grid), _line(value, grid), cell, changed, True, "",
-        _has_children(value, grid),  # all by position: this is done a thousand times for one answer
+        *_counts(value, grid),  # all by position: this is done a thousand times for one answer
     )  # fmt: skip
 
 
@@ -201,12 +201,21 @@ def _grid(value: Any) -> Grid | None:
 # --- what a value consists of -------------------------------------------------------------------------------------
 
 
-def _has_children(value: Any, grid: Grid | None) -> bool:
-    if id(type(value)) in _CONTAINERS:
-        return len(value) > 0
-    if id(type(value)) in _ATOMS:
-        return False
-    return grid.columns > 0 if grid is not None else bool(_attributes(value))
+def _counts(value: Any, grid: Grid | None) -> tuple[int, int]:
+    """How many items a value has by number, and how many parts by name."""
+    kind = id(type(value))
+    if kind in _CONTAINERS:
+        return (0, len(value)) if kind in _DICTIONARIES else (len(value), 0)
+    if kind in _ATOMS:
+        return 0, 0
+    if grid is None:
+        return 0, len(_attributes(value))
+    return (grid.rows, 0) if _has_rows(value, grid) else (0, grid.columns)
+
+
+def _has_rows(value: Any, grid: Grid) -> bool:
+    """Whether it consists of its rows: an array, a series or a column does, a frame and an array of records do not."""
+    return not value.dtype.names if is_array(value) else len(grid.shape) < 2
 
 
 def page(variables: dict[str, Any], request: ReadChildren) -> Children:
@@ -221,12 +230,12 @@ def children_of(value: Any, path: str, start: int, count: int) -> Children:
     """A page of items, attributes or columns. `path` is what names the value."""
     start, count = max(0, start), min(max(0, count), MAX_PAGE)
     grid = _grid(value)
-    if not _has_children(value, grid):
-        return Children(True, 0, ())
+    indexed, named = _counts(value, grid)
     if grid is not None:
-        return Children(True, grid.columns, _columns(value, path, grid, start, count))
-    total = len(value) if id(type(value)) in _CONTAINERS else len(_attributes(value))
-    return Children(True, total, tuple([_child(part) for part in _parts(value, path, start, count)]))
+        found = (_rows if indexed else _columns)(value, path, grid, start, count)
+    else:
+        found = tuple([_child(part) for part in _parts(value, path, start, count)]) if indexed or named else ()
+    return Children(True, indexed + named, found, indexed > 0)
 
 
 def _child(part: _Part) -> Child:
@@ -234,7 +243,7 @@ def _child(part: _Part) -> Child:
     path, grid = path if len(path) <= MAX_PATH else "", _grid(value)
     return Child(
         name[:MAX_NAME], path, type_name(value), _shape(value, grid), _size(value, grid), _line(value, grid),
-        _has_children(value, grid),
+        *_counts(value, grid),
     )  # fmt: skip
 
 
@@ -307,7 +316,24 @@ def _columns(value: Any, path: str, grid: Grid, start: int, count: int) -> tuple
 def _column(kind: str, path: str, grid: Grid, column: int) -> Child:
     shown = preview_list([*[cell_text(cell) for cell in _cells(grid, column, 0, 8)], *(["…"] if grid.rows > 8 else [])])
     name = f"[{grid.names(column)[:MAX_NAME]}]"
-    return Child(name, path, grid.dtypes(column) or kind, str(grid.rows), grid.sizes(column), shown, False)
+    indexed = grid.rows if path else 0  # else nothing can ask for them
+    return Child(name, path, grid.dtypes(column) or kind, str(grid.rows), grid.sizes(column), shown, indexed, 0)
+
+
+def _rows(value: Any, path: str, grid: Grid, start: int, count: int) -> tuple[Child, ...]:
+    stop = min(start + count, grid.rows)
+    if is_array(value) and value.ndim > 1:
+        return tuple([_child((f"[{n}]", f"{path}[{n}]", row)) for n, row in enumerate(value[start:stop], start)])
+    can_follow = is_array(value) and value.ndim == 1 and value.dtype.kind in SCALARS
+    size = grid.size // max(1, grid.rows)
+    found = []
+    for row, cell in enumerate(_cells(grid, 0, start, stop), start):
+        place = f"{path}[{row}]" if can_follow and len(path) < MAX_PATH else ""
+        name = f"[{row if is_array(value) else grid.label(row)[:MAX_NAME]}]"
+        found.append(
+            Child(name, place, grid.dtypes(0) or grid.dtype or type_name(cell), "", size, cell_text(cell), 0, 0)
+        )
+    return tuple(found)
 
 
 # --- windows ------------------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ from pyshell.worker.looking import (
 MAX_TEXT = 400
 MAX_LOOKED_AT = 100_000
 """Entries of a dict that are listed."""
+SCALARS = "biufcmMSU"
+"""Kinds of numpy's types whose items are numbers, times and texts of its own."""
 _LITERALS = {cls.__name__: cls for cls in (str, bytes, int, float, complex, bool, list, tuple, dict, set, type(None))}
 _OF_FRAMES = ("index", "columns", "T", "dtypes")
 _FUNCTIONS = (types.FunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.BuiltinFunctionType)
@@ -191,7 +193,7 @@ def _item(value: Any, key: object) -> Any:
 def _is_part(array: Any, key: object) -> bool:
     if type(key) is str:
         return key in (array.dtype.names or ())
-    is_simple = array.ndim > 1 or (array.ndim and array.dtype.kind in "biufcmMSU")
+    is_simple = array.ndim > 1 or (array.ndim and array.dtype.kind in SCALARS)
     return bool(is_simple) and type(key) is int and -len(array) <= key < len(array)
 
 

@@ -244,7 +244,7 @@ def test_variables_are_put_in_order_and_searched() -> None:
 
 
 def test_what_was_opened_lies_below_its_name() -> None:
-    child = p.Child("[0]", "a[0]", "list", "1", 1, "[7]", True)
+    child = p.Child("[0]", "a[0]", "list", "1", 1, "[7]", 1, 0)
     inside = {"a": p.Children(True, 150, (child,))}
     found = nodes(Known((variable("a"), variable("b")), inside), [variable("a"), variable("b")])
     assert [(node.name, node.depth) for node in found] == [

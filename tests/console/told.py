@@ -79,11 +79,12 @@ class Told:
 
 def _variable(name: str, value: Any) -> protocol.Variable:
     one = _child(name, name, value)
-    return protocol.Variable(name, one.type, one.shape, one.size, one.preview, None, False, True, "", one.has_children)
+    return protocol.Variable(
+        name, one.type, one.shape, one.size, one.preview, None, False, True, "", one.indexed, one.named
+    )
 
 
 def _child(name: str, path: str, value: Any) -> protocol.Child:
     shape = str(value.shape) if isinstance(value, Frame) else str(len(value)) if hasattr(value, "__len__") else ""
-    return protocol.Child(
-        name, path, type(value).__name__, shape, 28, repr(value)[:80], isinstance(value, (list, dict)) and bool(value)
-    )
+    indexed, named = (len(value) if isinstance(value, kind) else 0 for kind in (list, dict))
+    return protocol.Child(name, path, type(value).__name__, shape, 28, repr(value)[:80], indexed, named)

@@ -15,7 +15,7 @@ import pytest
 from tests.sessions import SECONDS, environment, started, until, until_output
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
-CLIENTS = ("repl.py", "send.py", "watch.py")
+CLIENTS = ("repl.py", "send.py", "watch.py", "dap.py")
 
 
 @pytest.mark.parametrize("name", CLIENTS)

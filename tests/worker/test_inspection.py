@@ -198,6 +198,33 @@ def paths(found: Children) -> list[str]:
     return [child.path for child in found.children]
 
 
+def test_arrays_consist_of_rows_and_columns_of_cells() -> None:
+    numpy, pandas = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    names = {
+        "cube": numpy.arange(24).reshape(2, 3, 4),
+        "records": numpy.zeros(5, dtype=[("a", "i4"), ("b", "f8")]),
+        "frame": pandas.DataFrame({"x": [1, 2], "y z": ["u", "v"]}, index=["one", "two"]),
+        "objects": numpy.array([[1], None], dtype=object),
+    }
+    found = {path: children_of(follow(names, path), path, 0, 10) for path in ("cube", "cube[1]", "cube[1][2]")}
+    assert [(one.indexed, one.total, one.children[0].indexed) for one in found.values()] == [
+        (True, 2, 3), (True, 3, 4), (True, 4, 0),
+    ]  # fmt: skip
+    assert [(one.path, one.preview) for one in found["cube[1][2]"].children[2:]] == [
+        ("cube[1][2][2]", "22"), ("cube[1][2][3]", "23"),
+    ]  # fmt: skip
+    for path, columns, rows in (("records", ("a", "b"), 5), ("frame", ("x", "y z"), 2)):
+        parts = children_of(names[path], path, 0, 10)
+        assert (
+            not parts.indexed
+            and paths(parts) == [f"{path}['{one}']" for one in columns]
+            and {one.indexed for one in parts.children} == {rows}
+        )
+    cells = children_of(follow(names, "frame['y z']"), "frame['y z']", 1, 10)
+    assert [(one.name, one.path, one.preview) for one in cells.children] == [("[two]", "", "v")] and cells.total == 2
+    assert [one.preview for one in children_of(names["objects"], "objects", 0, 10).children] == ["[1]", "None"]
+
+
 def test_children_lead_to_their_own(names: dict[str, Any]) -> None:
     seen = []
     waiting = ["data", "point", "Point"]
@@ -206,7 +233,7 @@ def test_children_lead_to_their_own(names: dict[str, Any]) -> None:
         seen.append(path)
         found = children_of(follow(names, path), path, 0, 100)
         assert found.found and found.total == len(found.children)
-        waiting += [child.path for child in found.children if child.path and child.has_children]
+        waiting += [child.path for child in found.children if child.path and (child.indexed or child.named)]
     assert "data['a'][1]['deep']" in seen
     assert paths(children_of(names["point"], "point", 0, 10)) == ["point.x", "point.y"]
     assert "Point.size" in paths(children_of(names["Point"], "Point", 0, 10))
@@ -330,7 +357,7 @@ def test_columns_have_paths() -> None:
     def columns(path: str) -> list[str]:
         return paths(children_of(follow(variables, path), path, 0, 10))
 
-    assert columns("box['frame']") == ["", "box['frame'][7]", 'box[\'frame\']["it\'s"]', ""], "two are called a"
+    assert columns("box['frame']") == ["", "box['frame'][7]", "box['frame'][\"it's\"]", ""], "two are called a"
     assert columns("other[0]") == ["other[0]['p']"] and columns("table") == ["table['t']"]
     assert columns("record") == ["record['m']", "record['s']"] and columns("dates") == [""]
     found = at(variables, "box['frame'][7]|")

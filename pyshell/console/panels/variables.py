@@ -101,7 +101,7 @@ def row(node: Node, is_open: bool) -> tuple[str, ...]:
     """The cells of a node."""
     if node.of is None:
         return (f"{'  ' * node.depth}  {node.name}", "", "", "", "", "")
-    mark = "▾ " if is_open else "▸ " if node.of.has_children else "  "
+    mark = "▾ " if is_open else "▸ " if _has_parts(node.of) else "  "
     cell = node.of.cell if isinstance(node.of, protocol.Variable) else None
     bytes_ = size(node.of.size) if node.of.size else ""
     where = f"[{cell}]" if cell is not None else ""
@@ -239,7 +239,7 @@ class Variables(Panel):
         elif node.path in self._opened:
             self.do_shut()
             return
-        elif not node.of.has_children or not node.path:
+        elif not _has_parts(node.of) or not node.path:
             self.said = f"There is nothing to open in {node.name or 'it'}."
             return
         else:
@@ -280,6 +280,10 @@ class Variables(Panel):
         node = self.selected
         if node is not None and node.path:
             self.around.draft(node.path)
+
+
+def _has_parts(of: protocol.Variable | protocol.Child) -> bool:
+    return bool(of.indexed or of.named)
 
 
 def _is_table(of: protocol.Variable | protocol.Child) -> bool:
