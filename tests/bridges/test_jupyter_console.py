@@ -5,6 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -37,11 +38,19 @@ def session(xdg: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[pyshell.Sess
         yield session
 
 
-def has_completed(console: Terminal) -> bool:
+def has_completed(console: Terminal, number: int = 2) -> bool:
     """Whether Tab has done it; on a busy machine the first answer may be what was known before the cell."""
     console.send("\t")
     console.settle(1.0)
-    return re.search(r"^In \[2\]: known_name$", console.screen, re.MULTILINE) is not None
+    return re.search(rf"^In \[{number}\]: known_name$", console.screen, re.MULTILINE) is not None
+
+
+def leave(console: Terminal) -> None:
+    """By Ctrl-D at an empty prompt."""
+    console.send("\x04")
+    while console.read(SECONDS):
+        continue
+    assert console.process.wait(SECONDS) == 0
 
 
 def test_a_console_completes_and_has_its_variables_after_a_crash(session: pyshell.Session) -> None:
@@ -65,8 +74,34 @@ def test_a_console_completes_and_has_its_variables_after_a_crash(session: pyshel
         console.send("known_name\r")
         console.wait_text(r"Out\[4\]: \[1, 2\]")
         console.wait_screen(r"^In \[5\]:$")
-        console.send("\x04")
-        while console.read(SECONDS):
-            continue
-        assert console.process.wait(SECONDS) == 0
+        leave(console)
     assert session.run("known_name").result == "[1, 2]"  # it has a name, and goes on
+
+
+def test_a_console_completes_while_another_client_runs_a_cell_and_misses_no_line_of_a_crash(
+    session: pyshell.Session, tmp_path: Path
+) -> None:
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    with Terminal(COMMAND) as console:
+        console.wait_screen(r"^In \[1\]:$")
+        session.wait_saved(session.run("known_name = [1, 2]").cell, SECONDS)
+        running = session.execute(f"open({str(gate)!r}).close()")
+        console.send("known_na")
+        assert becomes_true(lambda: has_completed(console, 1))
+        assert session.status().cell == running
+        console.send("\r")
+        with gate.open("w"):
+            console.wait_text(r"Out\[3\]: \[1, 2\]")
+        session.wait_saved(3, SECONDS)
+        console.wait_screen(r"^In \[4\]:$")
+        before = len(console.text)
+        console.send("import os; [print('line', n) for n in range(2_000)]; os.kill(os.getpid(), 9)\r")
+        console.wait_text(r"Restored in [0-9.]+ s: known_name\b", start=before)
+        assert re.findall(r"line (\d+)", console.text[before:]) == [str(n) for n in range(2_000)]
+        console.wait_screen(r"^In \[5\]:$")
+        console.send("known_name\r")
+        console.wait_text(r"Out\[5\]: \[1, 2\]")
+        console.wait_screen(r"^In \[6\]:$")
+        leave(console)
+    assert session.run("known_name").result == "[1, 2]"
