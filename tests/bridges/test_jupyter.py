@@ -163,6 +163,30 @@ def test_what_is_typed_and_shown(notebook: Notebook) -> None:
     assert (reply["status"], shown) == ("ok", [])
 
 
+def test_a_worker_dies_at_a_question_and_shows_in_its_old_places_afterwards(notebook: Notebook) -> None:
+    """Who answers too late answers nobody; a display keeps its name; what is sent to run all the same runs restored."""
+    client = notebook.client
+    notebook.run("bar = display('begun', display_id='bar')")
+    with only_session() as session:
+        session.wait_saved(1, SECONDS)
+        asking = client.execute("name = input('name: ')", allow_stdin=True)
+        after = [client.execute(code, stop_on_error=False) for code in ("bar.update('half')", "bar.update('whole')")]
+        assert client.get_stdin_msg(timeout=SECONDS)["content"]["prompt"] == "name: "
+        kill(session.pid or 0)
+    died = notebook.reply(asking)
+    assert died["ename"] == "WorkerDied" and "bar" in died["traceback"][1]
+    client.input("Ada")
+    assert [notebook.reply(request)["status"] for request in after] == ["aborted", "aborted"]
+    _, shown = notebook.run("bar.update('whole')")
+    (update,) = [one["content"] for one in shown if one["msg_type"] == "update_display_data"]
+    assert (update["data"], update["transient"]) == ({"text/plain": "'whole'"}, {"display_id": "bar"})
+    _, shown = notebook.run("name = input('name: ')\nname", answer="Bob")
+    assert shown[-1]["content"]["data"] == {"text/plain": "'Bob'"}
+    # Cells that are to run also behind an error run behind a death, too.
+    requests = [client.execute(code, stop_on_error=False) for code in ("import os; os.kill(os.getpid(), 9)", "bar")]
+    assert [notebook.reply(request)["status"] for request in requests] == ["error", "ok"]
+
+
 @pytest.mark.science
 def test_a_figure_is_shown_in_its_cell(notebook: Notebook) -> None:
     pytest.importorskip("matplotlib", reason="the test extra has it")
