@@ -8,7 +8,6 @@ import __future__
 
 import ast
 import inspect
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -16,9 +15,9 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pyshell import blackbox
 from pyshell.protocol import ErrorInfo
-from pyshell.worker import rebuilding
+from pyshell.worker import rebuilding, stepping
+from pyshell.worker.frames import file_of, is_around, is_ours
 from pyshell.worker.namespace import source_lines
 from pyshell.worker.places import Place
 from pyshell.worker.ran import Ran
@@ -27,11 +26,6 @@ from pyshell.worker.touched import names_in
 
 if TYPE_CHECKING:
     from pyshell.worker.awaiting import Awaiting
-
-_OURS = (str(Path(__file__).parent) + os.sep, blackbox.__file__)
-"""Frames of files whose names begin so are never the user's."""
-_AROUND = (*_OURS, os.path.join(os.path.dirname(os.__file__), "asyncio", "base_events.py"))
-"""Nor are those of these files, where they lie around the cell: the loop that runs a top-level await."""
 
 MAX_TRACEBACK = 500_000
 """Characters; a traceback must fit into a message."""
@@ -75,7 +69,10 @@ class CellRunner:
         tree = self.parse(place.code, place.filename)
         if place.is_inside:
             tree.body[:1] = tree.body[0].body  # type: ignore[attr-defined]  # of the `if` that places.py has put around
-        value = self.run_tree(tree, place.code, place.filename)
+        try:
+            value = self.run_tree(tree, place.code, place.filename)
+        finally:
+            stepping.end_steps()
         if value is not NOTHING and not place.is_script:
             sys.displayhook(value)
 
@@ -202,19 +199,19 @@ def _render(described: traceback.TracebackException) -> str:
 
 
 def _without_ours(stack: list[traceback.FrameSummary]) -> list[traceback.FrameSummary]:
-    first = next((i for i, frame in enumerate(stack) if not frame.filename.startswith(_AROUND)), len(stack))
-    return [frame for frame in stack[first:] if not frame.filename.startswith(_OURS)]
+    first = next((i for i, frame in enumerate(stack) if not is_around(frame.filename)), len(stack))
+    return [frame for frame in stack[first:] if not is_ours(frame.filename)]
 
 
 def user_traceback(tb: TracebackType | None) -> TracebackType | None:
     """Drop our own frames at both ends of a traceback: those around the cell, and those of a command that it called."""
-    while tb is not None and tb.tb_frame.f_code.co_filename.startswith(_AROUND):
+    while tb is not None and is_around(file_of(tb.tb_frame)):
         tb = tb.tb_next
     entries = []
     while tb is not None:
         entries.append(tb)
         tb = tb.tb_next
-    while entries and entries[-1].tb_frame.f_code.co_filename.startswith(_OURS):
+    while entries and is_ours(file_of(entries[-1].tb_frame)):
         entries.pop()
     for entry in reversed(entries):
         tb = TracebackType(tb, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)

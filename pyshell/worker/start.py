@@ -22,7 +22,7 @@ from typing import Any
 from pyshell import handshake, transport
 from pyshell.blackbox import BlackBox
 from pyshell.protocol import REPORT_OPERATIONS, WORKER_OPERATIONS, ReportBody
-from pyshell.worker import class_files, plotting, spawning, streams
+from pyshell.worker import class_files, plotting, spawning, stepping, streams
 from pyshell.worker.by_hand import SavingByHand
 from pyshell.worker.executor import Executor
 from pyshell.worker.hurrying import SWITCH_INTERVAL
@@ -68,6 +68,7 @@ def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow
     plotting.install()
     spawning.install(Path(settings["store"]).parent / "spawned")
     class_files.install()
+    stepping.install()
     output = streams.install(box, announce, interrupts)
     executor = Executor(namespace, sender, output, interrupts)
     service = WorkerService(executor, namespace)

@@ -14,6 +14,7 @@ import pytest
 
 from pyshell import Session
 from pyshell.client import Reply
+from pyshell.protocol import Finished, InputRequest, Output
 from tests.live import PATIENCE, WAITS, live, wait_for_input, wait_for_output
 
 
@@ -352,6 +353,44 @@ def test_input_says_what_is_wrong_with_its_arguments(session: Session) -> None:
     assert reply.error is not None and reply.error.message == "prompt"
     reply = run(session, "import sys\nkept, sys.stdout = sys.stdout, None\ntry: input('x')\nfinally: sys.stdout = kept")
     assert reply.error is not None and "lost sys.stdout" in reply.error.message
+
+
+def debugged(session: Session, code: str, *commands: str) -> str:
+    """What a cell shows in which a debugger is given these commands, and the last one until the cell has ended."""
+    shown, left = "", list(commands)
+    for event in session.events(session.status().last_event, session.execute(code)):
+        if isinstance(event.body, InputRequest):
+            session.input(left.pop(0) if len(left) > 1 else left[0])
+        elif isinstance(event.body, Output):
+            shown += event.body.text
+        elif isinstance(event.body, Finished):
+            return shown
+    raise AssertionError("the session has ended")
+
+
+@pytest.mark.parametrize(
+    ("code", "command"),
+    [("f(2)", "n"), ("f(2)", "s"), ("y = f(2)", "s"), ("f(2)\n'shown'", "s"), ("for n in range(2): f(n)\nf(3)", "n")],
+)
+def test_a_debugger_steps_to_the_end_of_the_cell_and_no_further(session: Session, code: str, command: str) -> None:
+    run(session, "def f(x):\n    breakpoint()\n    return x + 1")
+    shown = debugged(session, code, command)
+    assert "return x + 1" in shown and "pyshell" not in shown
+    reply = run(session, "6 * 7")
+    assert (reply.result, reply.output) == ("42", "")
+
+
+@pytest.mark.parametrize("code", ["breakpoint(); 1", "import asyncio\nbreakpoint(); await asyncio.sleep(0)"])
+def test_a_debugger_shows_none_of_our_frames(session: Session, code: str) -> None:
+    shown = debugged(session, code, "w", "c")
+    assert "<module>()" in shown and "pyshell" not in shown and "base_events" not in shown
+
+
+def test_a_breakpoint_stops_later_cells_until_it_is_cleared(session: Session) -> None:
+    run(session, "def f(x):\n    y = x + 1\n    return y")
+    debugged(session, "breakpoint()\n1", "b f", "n")
+    assert "-> y = x + 1" in debugged(session, "f(1)", "cl 1", "c")
+    assert run(session, "f(1)").output == ""
 
 
 def test_the_debugger_works_in_a_cell(session: Session) -> None:
