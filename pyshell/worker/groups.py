@@ -16,7 +16,7 @@ from typing import Any
 
 from pyshell.frozen import dataclass
 from pyshell.store.likeness import is_output
-from pyshell.worker.kinds import SESSION, home_of, is_class, mro_of, qualname_of, static_dict
+from pyshell.worker.kinds import SESSION, home_of, is_class, is_importable, mro_of, qualname_of, static_dict
 from pyshell.worker.leaves import NotNow, Unsavable
 from pyshell.worker.limits import NO_LIMITS, Limits
 from pyshell.worker.pickling import Dump, Dumper, Snapshot, describe, load
@@ -62,9 +62,7 @@ class Saved:
     lost: tuple[Lost, ...]
 
 
-def pickle_namespace(
-    snapshot: Snapshot, dumper: Dumper, limits: Limits, breadcrumb: Callable[[str], None]
-) -> Saved:
+def pickle_namespace(snapshot: Snapshot, dumper: Dumper, limits: Limits, breadcrumb: Callable[[str], None]) -> Saved:
     """Pickle every name of the snapshot. `breadcrumb(name)` is told whose code is about to run."""
     return Pickling(snapshot, dumper, limits, breadcrumb).run()
 
@@ -72,9 +70,7 @@ def pickle_namespace(
 class Pickling:
     """One run over one snapshot; who cannot run through at once (slices.py) takes the steps by themselves."""
 
-    def __init__(
-        self, snapshot: Snapshot, dumper: Dumper, limits: Limits, breadcrumb: Callable[[str], None]
-    ) -> None:
+    def __init__(self, snapshot: Snapshot, dumper: Dumper, limits: Limits, breadcrumb: Callable[[str], None]) -> None:
         self._snapshot = snapshot
         self._limits = limits
         self._breadcrumb = breadcrumb
@@ -199,7 +195,7 @@ class Pickling:
             before, after = type(self._snapshot.values[name]), type(value)
             is_stream = id(self._snapshot.values[name]) in self._snapshot.streams
             same = before is after or is_stream or home_of(before) == SESSION
-            if not same:
+            if not same and not _is_made_anew(before, after):
                 return f"it would come back as {after.__name__}"
         return ""
 
@@ -219,6 +215,12 @@ class Pickling:
         """What a group of these names is called."""
         values = [self._snapshot.values[name] for name in dump.names]
         return "definition" if any(id(value) in self._snapshot.definitions for value in values) else "data"
+
+
+def _is_made_anew(before: type, after: type) -> bool:
+    """Whether a class that its module no longer has, as after `importlib.reload`, comes back by value."""
+    name = home_of(before), qualname_of(before)
+    return name == (home_of(after), qualname_of(after)) and not is_importable(after, *name)
 
 
 def importable_name(value: Any) -> str | None:
