@@ -64,7 +64,7 @@ FRAME_SECONDS = 0.020
 BURST_FRAMES = 10.0
 """So many come at once after a silence, so that a cell's few events are not delayed."""
 TICK_SECONDS = 1.0
-WARM_UP_SECONDS = 0.05
+WARM_UP_SECONDS = 0.2  # after the connection: what was typed before it has run by then
 HOLD_SECONDS = 0.010
 """A submitted cell, and news that change no more than the status line, may wait so long to be shown: what follows them
 comes with them."""
