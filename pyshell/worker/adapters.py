@@ -182,6 +182,22 @@ def reduce_storage(notes: Notes, storage: Any) -> Reduced:
     return rebuilding.make_storage, (pickle.PickleBuffer(memory),)
 
 
+def reduce_map(notes: Notes, array: Any) -> Reduced:
+    """A map of a file by the file, if what is written to it belongs there; a copy would take it and say nothing."""
+    if array.mode not in ("r+", "w+") or array._mmap is None or array.dtype.hasobject:
+        return NotImplemented
+    root = array
+    while type(root.base) is type(array):
+        root = root.base
+    if root.base is not array._mmap or root.filename is None or not os.path.exists(root.filename):
+        return NotImplemented
+    if root is array:
+        order = "C" if array.flags.c_contiguous else "F"
+        return rebuilding.make_map, (str(array.filename), array.dtype, array.offset, array.shape, order)
+    start = array.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    return rebuilding.make_part_of_map, (root, (start, array.shape, array.strides, array.dtype))
+
+
 def reduce_ctypes_class(cls: type) -> Reduced:
     """Classes that C code makes and nothing names: metaclasses by a class that has them, arrays by their items."""
     if issubclass(cls, type):
@@ -207,6 +223,7 @@ ADAPTERS: tuple[tuple[str, str, Callable[[Notes, Any], Reduced]], ...] = (
     ("builtins", "memoryview", reduce_memory),
     ("_thread", "_local", reduce_local),
     ("_contextvars", "ContextVar", reduce_context_variable),
+    ("numpy", "memmap", reduce_map),
     ("torch", "Tensor", reduce_tensor),
     ("torch.nn.parameter", "Parameter", reduce_tensor),
     ("torch.storage", "UntypedStorage", reduce_storage),

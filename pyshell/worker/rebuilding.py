@@ -15,6 +15,8 @@ import contextvars
 import functools
 import importlib
 import marshal
+import math
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
@@ -210,6 +212,24 @@ def make_view(base: Any, place: tuple[int, Any, Any, Any], writeable: bool) -> A
     if not writeable:
         view.flags.writeable = False
     return view
+
+
+def make_map(path: str, dtype: Any, offset: int, shape: tuple[int, ...], order: str) -> Any:
+    """A numpy.memmap that writes to its file."""
+    needed = offset + dtype.itemsize * math.prod(shape)
+    if os.path.getsize(path) < needed:  # numpy would make it longer, by zeros
+        raise OSError(f"{path} is shorter than it was")
+    return importlib.import_module("numpy").memmap(path, dtype, "r+", offset, shape, order)
+
+
+def make_part_of_map(root: Any, place: tuple[int, Any, Any, Any]) -> Any:
+    """A slice of it; place is offset, shape, strides and dtype."""
+    numpy = importlib.import_module("numpy")
+    offset, shape, strides, dtype = place
+    buffer = root if root.flags.c_contiguous else root.T
+    part = numpy.ndarray.__new__(numpy.memmap, shape, dtype, buffer, offset, strides)
+    part.__array_finalize__(root)
+    return part
 
 
 def reopen(kind: str, path: str, position: int, options: dict[str, Any]) -> Any:
