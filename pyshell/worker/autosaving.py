@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import linecache
 import os
+import queue
 import signal
 import threading
 import time
@@ -60,7 +61,8 @@ class Autosaving:
         self.pid = os.getpid()
         self.main = threading.get_ident()
         self._handler = self._on_signal
-        self._never = threading.Event()
+        # Not an Event: an interrupt in the middle of its set() can leave its lock locked for ever.
+        self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
         self.progress: Progress | None = None
         """Made by the first loop that is to go on after a death (looping.py)."""
         self.at_begin: dict[str, Any] | None = None
@@ -94,18 +96,33 @@ class Autosaving:
 
     # --- the clock -------------------------------------------------------------------------------------
 
+    def hurry(self) -> None:
+        """What the cells before the one that runs did waits no more for the save before it. Any thread."""
+        if self.seconds > 0:
+            self._hurry.put(None)
+
     def _watch(self) -> None:
-        while not self._never.wait(self._interval / LOOKS):
-            if self._cell is not None and time.monotonic() - self._since >= self._interval:
+        while True:
+            is_urgent = self._wait(self._interval / LOOKS)
+            if self._cell is not None and (is_urgent or time.monotonic() - self._since >= self._interval):
                 self.is_due = True
                 self._ask()
+
+    def _wait(self, seconds: float) -> bool:
+        """Whether it was cut short, because of `hurry`."""
+        try:
+            self._hurry.get(timeout=seconds)
+        except queue.Empty:
+            return False
+        return True
 
     def _ask(self) -> None:
         self._patience = PATIENCE
         while self.is_due and not self.loops and self._patience and signal.getsignal(signal.SIGURG) is self._handler:
             self._patience -= 1
             signal.pthread_kill(self.main, signal.SIGURG)
-            self._never.wait(BETWEEN_SECONDS)
+            if self._wait(BETWEEN_SECONDS):
+                self._patience = PATIENCE
 
     # --- between two instructions ------------------------------------------------------------------------
 

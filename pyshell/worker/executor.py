@@ -115,6 +115,8 @@ class Executor:
     def submit(self, task: Task) -> None:
         """Queue a task for the main thread."""
         self._tasks.put(task)
+        if isinstance(task, (Settled, Reaped)) and self._cell is not None and self._saving and self._saving.waiting:
+            self.autosaving.hurry()  # or it would be saved with the end of the cell, which may last for hours
 
     def has_tasks(self) -> bool:
         """Whether a task waits. Any thread."""

@@ -6,7 +6,6 @@ Runs in: tests, against real hosts and workers.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,13 +23,19 @@ for number in range(10**6):
 
 
 @pytest.fixture
-def often(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """The configuration: save every fifth of a second."""
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file of the configuration, which is not there yet."""
     file = tmp_path / "config" / "pyshell" / "config.toml"
     file.parent.mkdir(parents=True)
-    file.write_text("[saving]\nautosave_seconds = 0.2\n")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    yield file
+    return file
+
+
+@pytest.fixture
+def often(config: Path) -> Path:
+    """The configuration: save every fifth of a second."""
+    config.write_text("[saving]\nautosave_seconds = 0.2\n")
+    return config
 
 
 def saves_of(session: Session, cell: int, count: int) -> int:
@@ -65,6 +70,34 @@ def test_a_killed_cell_leaves_what_it_had_done_when_it_was_saved_last(often: Pat
         assert f"inside In[{cell}], line {saved.line}; what In[{cell}] did after that is lost" in told
         assert session.undo().cell == 1
         assert session.run("done").result == "[]"
+
+
+SLOW = """\
+import os, time
+class Slow:
+    def __reduce__(self):
+        while not os.path.exists({gate!r}): time.sleep(0.01)
+        return Slow, ()
+slow = Slow()
+"""
+
+
+def test_what_waits_for_the_save_before_it_does_not_wait_for_the_end_of_the_next_cell(
+    config: Path, tmp_path: Path
+) -> None:
+    config.write_text("[saving]\nautosave_seconds = 3600\n")
+    gate = tmp_path / "gate"
+    with started() as session:
+        session.run(SLOW.format(gate=str(gate)))
+        session.run("x = 1")
+        cell = session.execute("print('runs')\nwhile True: pass")
+        until(session, lambda event: event.kind == "output" and event.cell == cell)
+        gate.touch()
+        saves_of(session, cell, 1)
+        assert session.pid
+        kill(session.pid)
+        assert "x" in session.wait(cell).restored
+        assert session.run("x").result == "1"
 
 
 def test_the_end_of_a_cell_replaces_what_was_saved_in_its_middle(often: Path) -> None:
