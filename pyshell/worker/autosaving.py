@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pyshell.inbox import Inbox
 from pyshell.worker.interrupts import Interrupts
 
 if TYPE_CHECKING:
@@ -61,8 +62,7 @@ class Autosaving:
         self.pid = os.getpid()
         self.main = threading.get_ident()
         self._handler = self._on_signal
-        # Not an Event: an interrupt in the middle of its set() can leave its lock locked for ever.
-        self._hurry: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._hurry: Inbox[None] = Inbox()
         self.progress: Progress | None = None
         """Made by the first loop that is to go on after a death (looping.py)."""
         self.at_begin: dict[str, Any] | None = None
@@ -111,7 +111,7 @@ class Autosaving:
     def _wait(self, seconds: float) -> bool:
         """Whether it was cut short, because of `hurry`."""
         try:
-            self._hurry.get(timeout=seconds)
+            self._hurry.take(seconds)
         except queue.Empty:
             return False
         return True
