@@ -14,8 +14,8 @@ from pyshell import errors
 if TYPE_CHECKING:
     from pyshell.client import Reply, Session
     from pyshell.starting import connect, start
+    from pyshell.worker.checkpoints.importing import load_dill
     from pyshell.worker.displaying import display, update_display
-    from pyshell.worker.importing import load_dill
     from pyshell.worker.looping import resume, step
 
 __version__ = "0.1.0"
@@ -29,7 +29,7 @@ _HOMES = {
     "connect": "pyshell.starting",
     "start": "pyshell.starting",
     "display": "pyshell.worker.displaying",
-    "load_dill": "pyshell.worker.importing",
+    "load_dill": "pyshell.worker.checkpoints.importing",
     "resume": "pyshell.worker.looping",
     "step": "pyshell.worker.looping",
     "update_display": "pyshell.worker.displaying",

@@ -24,7 +24,8 @@ _LOOK = """
 import json, sys
 found = {"version": sys.version_info[:3]}
 if sys.version_info >= (3, 10):
-    from pyshell.worker import forking, pages
+    from pyshell.worker import forking
+    from pyshell.worker.checkpoints import pages
     try:
         pages.PageWatch()
     except OSError as exc:

@@ -305,7 +305,7 @@ def play(script: Script, value: int, blow: Blow, moment: Moment, rng: random.Ran
     elif blow.hits_worker and sum(hit):
         wait_epoch(script.session, epoch + 1)
     elif sum(hit):
-        # What two of them in a row were saving when they ended is left out (worker/suspects.py), and that is told.
+        # What two of them in a row were saving when they ended is left out (suspects.py), and that is told.
         script.wait_saved(cell)
     script.settle(value)
     script.check()

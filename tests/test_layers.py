@@ -96,6 +96,9 @@ LAYERS: dict[str, set[str]] = {
     "__init__": {"starting", "client", "worker", "protocol", "errors"},
 }  # fmt: skip
 
+WORKER_PACKAGES = ["introspection", "pickles", "checkpoints"]
+"""Each may import those before it. What lies beside them runs cells, or is what all of them rest on."""
+
 ONLY_IN = {
     "rpyc": "transport", "dill": "worker", "urwid": "console", "jedi": "analysis", "zmq": "bridges",
     "jupyter_client": "bridges", "mcp": "bridges",
@@ -264,6 +267,15 @@ def test_late_imports_give_their_reason() -> None:
         line = found.path.read_text().splitlines()[found.line - 1]
         if found.late and found.path.name not in ENTRY_POINTS and "#" not in line:
             wrong.append(str(found))
+    assert wrong == []
+
+
+def test_the_packages_of_the_worker_import_down() -> None:
+    wrong = []
+    for number, package in enumerate(WORKER_PACKAGES):
+        above = tuple(f"pyshell.worker.{name}" for name in WORKER_PACKAGES[number + 1 :])
+        for path in (PACKAGE / "worker" / package).glob("*.py"):
+            wrong += [str(found) for found in imports(path) if found.module.startswith(above)]
     assert wrong == []
 
 

@@ -41,7 +41,7 @@ class Place:
     store: Path
     orphan: Path
     saving: Mapping[str, Any] = field(default_factory=dict)
-    """What is not to be saved, as the person has configured it (see worker/limits.py)."""
+    """What is not to be saved, as the person has configured it (see worker/pickles/limits.py)."""
     replay: str = "ask"
     """What follows a restore that did not bring everything back (see again.py)."""
 

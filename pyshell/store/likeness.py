@@ -4,8 +4,8 @@ Runs in: host and worker (Python 3.10 and newer).
 
 Equal groups have equal ids. But a cell that only shows a value binds `_` and `_7` to it, and names that share a value
 are one pickle: the group is another one then, and nothing that the user cares for has changed. So two groups also count
-as alike if their pickles are the same up to such names. They are pickled after all others (see worker/groups.py), so
-what they add stands at the end. Large pickles are not compared in part: if they are not equal, they differ.
+as alike if their pickles are the same up to such names. They are pickled after all others (checkpoints/groups.py),
+so what they add stands at the end. Large pickles are not compared in part: if they are not equal, they differ.
 """
 
 from __future__ import annotations

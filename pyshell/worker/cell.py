@@ -16,9 +16,10 @@ from types import CodeType, TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pyshell.protocol import ErrorInfo
-from pyshell.worker import rebuilding, stepping
+from pyshell.worker import stepping
 from pyshell.worker.frames import file_of, is_around, is_ours
 from pyshell.worker.namespace import source_lines
+from pyshell.worker.pickles import rebuilding
 from pyshell.worker.places import Place
 from pyshell.worker.ran import Ran
 from pyshell.worker.suggesting import suggestion

@@ -18,14 +18,14 @@ from typing import Any
 from pyshell.blackbox import LOADING, BlackBox
 from pyshell.errors import PyshellError
 from pyshell.store import Missing, Store
-from pyshell.worker.exporting import export
+from pyshell.worker.checkpoints.exporting import export
+from pyshell.worker.checkpoints.restore import Caution, restore
+from pyshell.worker.checkpoints.scratch import Scratch, end
+from pyshell.worker.checkpoints.verifying import verify
 from pyshell.worker.namespace import CONSOLE_NAMES
-from pyshell.worker.pickling import Lent
-from pyshell.worker.restore import Caution, restore
-from pyshell.worker.scratch import Scratch, end
+from pyshell.worker.pickles.pickling import Lent
 from pyshell.worker.start import keep as keep
 from pyshell.worker.surroundings import Borrow
-from pyshell.worker.verifying import verify
 
 ERRANDS: dict[str, Callable[[Scratch], dict[str, Any]]] = {"export": export, "verify": verify}
 

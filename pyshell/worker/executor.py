@@ -41,21 +41,21 @@ from pyshell.protocol import (
 from pyshell.worker import cell as cells
 from pyshell.worker import comms, displaying, notebooks, plotting
 from pyshell.worker.autosaving import Autosaving, Midway
-from pyshell.worker.by_hand import SavingByHand
 from pyshell.worker.changes import ChangeWatch
+from pyshell.worker.checkpoints.by_hand import SavingByHand
+from pyshell.worker.checkpoints.late import Late
+from pyshell.worker.checkpoints.saving import Saving
+from pyshell.worker.checkpoints.telling import Reaped
 from pyshell.worker.ending import end_child, exit_code, flush
 from pyshell.worker.expressions import evaluated
 from pyshell.worker.interrupts import Interrupts
-from pyshell.worker.late import Late
+from pyshell.worker.introspection.summing import Summing
 from pyshell.worker.namespace import Namespace
 from pyshell.worker.outside import Outside
 from pyshell.worker.places import Place, place_of
-from pyshell.worker.saving import Saving
 from pyshell.worker.sender import Sender
 from pyshell.worker.streams import TerminalOutput
-from pyshell.worker.summing import Summing
 from pyshell.worker.tasks import Stop, StoreNames, Task, Tasks, Touched
-from pyshell.worker.telling import Reaped
 
 if TYPE_CHECKING:
     from pyshell.worker.commands.shell import Shell
@@ -196,7 +196,7 @@ class Executor:
             saving.reaped(task.ended)
 
     def _offer(self, store: Path) -> None:
-        from pyshell.worker.offering import offer  # mostly all comes back
+        from pyshell.worker.checkpoints.offering import offer  # mostly all comes back
 
         if (found := offer(self._namespace, self._runner, store)) is not None:
             self._sender.report(found)

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from pyshell.frozen import dataclass
-from pyshell.worker.leaves import Unsavable
 from pyshell.worker.looking import preview, type_name
 from pyshell.worker.namespace import CONSOLE_NAMES
-from pyshell.worker.pickling import Dump, Dumper, Lent, Snapshot, standard_streams
+from pyshell.worker.pickles.leaves import Unsavable
+from pyshell.worker.pickles.pickling import Dump, Dumper, Lent, Snapshot, standard_streams
 from pyshell.worker.touched import uses_of
 
 KEPT = 4

@@ -15,7 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from pyshell.blackbox import BlackBox
-from pyshell.worker.leaves import Stopped
+from pyshell.worker.pickles.leaves import Stopped
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ import types
 import typing
 from typing import Any
 
-from pyshell.worker import rebuilding
+from pyshell.worker.pickles import rebuilding
 
 SESSION = "__main__"
 

@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
-from pyshell.worker import placeholders
 from pyshell.worker.autosaving import Autosaving, outwards
+from pyshell.worker.pickles import placeholders
 
 NAME = "_resume"
 MAX_TOLD = 10

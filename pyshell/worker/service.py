@@ -30,9 +30,9 @@ from pyshell.protocol import (
     Variables,
 )
 from pyshell.transport import Answer
-from pyshell.worker.ahead import places
+from pyshell.worker.checkpoints.ahead import places
 from pyshell.worker.executor import Executor
-from pyshell.worker.hurrying import looking
+from pyshell.worker.introspection.hurrying import looking
 from pyshell.worker.namespace import Namespace
 
 
@@ -80,7 +80,7 @@ class WorkerService:
         return Nothing()
 
     def complete(self, request: Code) -> Completions:
-        from pyshell.worker.completion import complete  # some ms that a session without it never needs
+        from pyshell.worker.introspection.completion import complete  # some ms that a session without it never needs
 
         return complete(self._known(), request.code, request.cursor_pos)
 
@@ -92,12 +92,12 @@ class WorkerService:
         return {**late.stand_ins(), **self._namespace.variables}
 
     def inspect(self, request: Code) -> Inspection:
-        from pyshell.worker.inspection import inspect  # some ms that a session without it never needs
+        from pyshell.worker.introspection.inspection import inspect  # some ms that a session without it never needs
 
         return inspect(self._known(), request.code, request.cursor_pos, request.detail)
 
     def variables(self, request: ReadVariables) -> Variables:
-        from pyshell.worker.describing import Notes, list_variables  # the same
+        from pyshell.worker.introspection.describing import Notes, list_variables  # the same
 
         cells, changed = self._namespace.bindings.cells, self._executor.changes.last
         page = range(request.start, request.start + request.count)
@@ -106,12 +106,12 @@ class WorkerService:
         return list_variables(self._namespace.variables, self._namespace.hidden, page, notes)
 
     def children(self, request: ReadChildren) -> Children:
-        from pyshell.worker.describing import page  # the same
+        from pyshell.worker.introspection.describing import page  # the same
 
         return page(self._namespace.variables, request)
 
     def table(self, request: ReadTable) -> Table:
-        from pyshell.worker.describing import window  # the same
+        from pyshell.worker.introspection.describing import window  # the same
 
         return window(self._namespace.variables, request)
 

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pyshell.worker import rebuilding
-from pyshell.worker.placeholders import make_placeholder
+from pyshell.worker.pickles import rebuilding
+from pyshell.worker.pickles.placeholders import make_placeholder
 
 
 def fill(variables: dict[str, Any], path: str) -> None:

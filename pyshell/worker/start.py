@@ -22,14 +22,15 @@ from typing import Any
 from pyshell import handshake, transport
 from pyshell.blackbox import BlackBox
 from pyshell.protocol import REPORT_OPERATIONS, WORKER_OPERATIONS, ReportBody
-from pyshell.worker import class_files, plotting, spawning, stepping, streams
-from pyshell.worker.by_hand import SavingByHand
+from pyshell.worker import plotting, spawning, stepping, streams
+from pyshell.worker.checkpoints.by_hand import SavingByHand
+from pyshell.worker.checkpoints.saving import Saving
 from pyshell.worker.executor import Executor
-from pyshell.worker.hurrying import SWITCH_INTERVAL
 from pyshell.worker.interrupts import Interrupts
-from pyshell.worker.limits import Limits
+from pyshell.worker.introspection import class_files
+from pyshell.worker.introspection.hurrying import SWITCH_INTERVAL
 from pyshell.worker.namespace import Namespace
-from pyshell.worker.saving import Saving
+from pyshell.worker.pickles.limits import Limits
 from pyshell.worker.sender import Sender
 from pyshell.worker.service import WorkerService
 from pyshell.worker.surroundings import Borrow, Surroundings

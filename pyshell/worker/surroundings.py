@@ -12,7 +12,7 @@ from typing import Any
 
 from pyshell.frozen import dataclass
 from pyshell.worker.interrupts import Interrupts
-from pyshell.worker.limits import Limits
+from pyshell.worker.pickles.limits import Limits
 
 Borrow = Callable[[Callable[[Any], object]], "dict[str, types.ModuleType]"]
 """Imports a lent package, lets the given function prepare it, and returns its modules, hidden from the user."""

@@ -11,7 +11,7 @@ from collections import deque
 from pyshell.frozen import dataclass
 from pyshell.inbox import Inbox
 from pyshell.protocol import Message
-from pyshell.worker.telling import Reaped
+from pyshell.worker.checkpoints.telling import Reaped
 
 
 @dataclass(frozen=True)

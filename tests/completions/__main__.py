@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyshell.protocol import MAX_MATCHES
-from pyshell.worker.completion import _complete
+from pyshell.worker.introspection.completion import _complete
 from tests.completions.cases import SETUPS, cases
 
 PAGE = Path(__file__).parents[2] / "docs" / "completion.md"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from pyshell.worker.completion import _complete
+from pyshell.worker.introspection.completion import _complete
 from tests.completions.cases import SETUPS, cases
 
 SCIENCE = pytest.mark.science

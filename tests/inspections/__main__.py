@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pyshell.protocol import Inspection
-from pyshell.worker.inspection import inspect
-from pyshell.worker.sources import MAX_DOC, MAX_LINES
+from pyshell.worker.introspection.inspection import inspect
+from pyshell.worker.introspection.sources import MAX_DOC, MAX_LINES
 from tests.completions.cases import SETUPS
 
 PAGE = Path(__file__).parents[2] / "docs" / "inspection.md"

@@ -33,7 +33,9 @@ def import_lent():
 
     from pyshell import blackbox
     from pyshell.store import Store
-    from pyshell.worker import bindings, checkpoint, early, interrupts, late, limits, places, restore, slicing, touched
+    from pyshell.worker import bindings, interrupts, places, touched
+    from pyshell.worker.checkpoints import checkpoint, early, late, restore, slicing
+    from pyshell.worker.pickles import limits
 
     del sys.path[: len(PLACES)]
     names = [name for name in sys.modules if name.partition(".")[0] == "dill"]
@@ -248,7 +250,7 @@ class Worker:
         store = Store.open(STORE, key=None, writer=False)
         caution = restoring.Caution(frozenset(set_aside), self.crumbs, self.damage.append)
         kind = restoring.Restoring if at_once is None else ours.late.Beginning
-        sys.modules["pyshell.worker.waiting"].AT_ONCE = at_once
+        sys.modules["pyshell.worker.checkpoints.waiting"].AT_ONCE = at_once
         outcome = kind(store, NAMESPACE, checkpoint.Lent(LENT), caution).restore(sequence)
         self.checkpointer.restored(sequence, outcome.source)
         self.late.begin(store, checkpoint.Lent(LENT), caution, outcome.source)

@@ -18,9 +18,9 @@ from typing import Any
 import pytest
 
 from pyshell.protocol import MAX_MATCHES, Completions, Match
-from pyshell.worker import completion, finding
-from pyshell.worker.completion import complete
-from pyshell.worker.hurrying import MAX_LOOKS, SWITCH_INTERVAL, hurry, looking
+from pyshell.worker.introspection import completion, finding
+from pyshell.worker.introspection.completion import complete
+from pyshell.worker.introspection.hurrying import MAX_LOOKS, SWITCH_INTERVAL, hurry, looking
 
 
 @dataclasses.dataclass

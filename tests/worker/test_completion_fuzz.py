@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from pyshell.plain import plain
 from pyshell.protocol import to_wire
 from pyshell.typed.cursor import asked
-from pyshell.worker.completion import _complete
-from pyshell.worker.inspection import inspect
+from pyshell.worker.introspection.completion import _complete
+from pyshell.worker.introspection.inspection import inspect
 
 BUDGET = 0.05
 """Seconds of the processor for an answer, at best: how long one may take beside a loop of Python code."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyshell.worker.completion import complete
+from pyshell.worker.introspection.completion import complete
 
 pytestmark = pytest.mark.science
 pandas = pytest.importorskip("pandas")

@@ -11,7 +11,7 @@ import pytest
 
 from pyshell.plain import plain
 from pyshell.protocol import to_wire
-from pyshell.worker.completion import _complete
+from pyshell.worker.introspection.completion import _complete
 from tests.worker.zoo import calls, science, text, traces, zoo
 
 ENDINGS = (

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from pyshell.store import Binding, Group
-from pyshell.worker import early
-from pyshell.worker.early import Origins, needed
+from pyshell.worker.checkpoints import early
+from pyshell.worker.checkpoints.early import Origins, needed
 
 SETUP = """
 import math, sys, dataclasses, functools

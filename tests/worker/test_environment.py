@@ -15,7 +15,7 @@ import pytest
 import pyshell
 from pyshell import Session
 from pyshell.store import Environment
-from pyshell.worker.environment import MAX_TOLD, EnvironmentRecorder, go_back, what_differs
+from pyshell.worker.checkpoints.environment import MAX_TOLD, EnvironmentRecorder, go_back, what_differs
 from tests.sessions import started, until
 
 HERE = Environment("3.12.1", "cp312", "linux", "/bin/python", (), (("json", ""), ("left", "2.0"), ("same", "1.0")))

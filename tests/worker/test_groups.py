@@ -10,7 +10,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.worker.groups import Parts, circles
+from pyshell.worker.checkpoints.groups import Parts, circles
 from tests.sessions import started
 
 graphs = st.integers(1, 12).flatmap(

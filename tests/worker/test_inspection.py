@@ -20,9 +20,9 @@ import pytest
 
 from pyshell import Session
 from pyshell.protocol import Call, Children, Inspection, ReadChildren, Table, Variable
-from pyshell.worker.describing import MAX_CELLS, MAX_PAGE, children_of, list_variables, page, table_of
-from pyshell.worker.inspection import inspect
-from pyshell.worker.resolving import follow
+from pyshell.worker.introspection.describing import MAX_CELLS, MAX_PAGE, children_of, list_variables, page, table_of
+from pyshell.worker.introspection.inspection import inspect
+from pyshell.worker.introspection.resolving import follow
 from tests.sessions import becomes_true, started, until, until_computing, until_output
 
 CELL = '''\

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pyshell.worker.inspection import inspect
+from pyshell.worker.introspection.inspection import inspect
 
 ADDRESS = re.compile(r"(?: object)? at 0x[0-9a-f]+")
 

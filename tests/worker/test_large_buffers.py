@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from pyshell.store.layout import buffer_chunk_size
-from pyshell.worker.pages import open_watch
+from pyshell.worker.checkpoints.pages import open_watch
 
 pytestmark = pytest.mark.science
 needs_kernel = pytest.mark.skipif(open_watch() is None, reason="the kernel does not tell which pages were written")

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pyshell.worker.leaves import Unsavable
-from pyshell.worker.limits import CRASHED, NO_LIMITS, Limits, new_file
+from pyshell.worker.pickles.leaves import Unsavable
+from pyshell.worker.pickles.limits import CRASHED, NO_LIMITS, Limits, new_file
 
 EXCLUDED = 'excluded by "tmp_*" in [saving] exclude of config.toml'
 LARGE = "it is larger than max_value_bytes = 10000 in [saving] of config.toml; raise that to have it saved"

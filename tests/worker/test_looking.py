@@ -15,9 +15,9 @@ import pytest
 
 from pyshell.plain import plain
 from pyshell.protocol import Completions, Inspection, to_wire
-from pyshell.worker.completion import complete
-from pyshell.worker.describing import MAX_PAGE, list_variables
-from pyshell.worker.inspection import inspect
+from pyshell.worker.introspection.completion import complete
+from pyshell.worker.introspection.describing import MAX_PAGE, list_variables
+from pyshell.worker.introspection.inspection import inspect
 from pyshell.worker.looking import preview, type_name
 from tests.worker.zoo import SPECIAL, calls, text, zoo
 

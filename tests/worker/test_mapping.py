@@ -17,8 +17,8 @@ import pytest
 from pyshell.errors import StoreCorrupt
 from pyshell.protocol import Notice
 from pyshell.store import Buffer, Group, Store
-from pyshell.worker import mapping
-from pyshell.worker.mapping import Mapper
+from pyshell.worker.checkpoints import mapping
+from pyshell.worker.checkpoints.mapping import Mapper
 from tests.sessions import started, until
 
 ARRAY = "import numpy as np\na = np.frombuffer(os.urandom(20 << 20), 'u1').copy()"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.worker import pages
-from pyshell.worker.pages import PAGE, OwnMemory, PageWatch, open_watch
+from pyshell.worker.checkpoints import pages
+from pyshell.worker.checkpoints.pages import PAGE, OwnMemory, PageWatch, open_watch
 
 PAGES = 16
 SIZE = PAGES * PAGE

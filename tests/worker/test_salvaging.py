@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyshell.worker import placeholders
+from pyshell.worker.pickles import placeholders
 
 OPEN = "open('/dev/null', 'w')"
 

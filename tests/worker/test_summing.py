@@ -12,8 +12,8 @@ import pytest
 
 from pyshell.plain import plain
 from pyshell.protocol import Outlines, ReportBody, to_wire
+from pyshell.worker.introspection.summing import MAX_NAMES, MAX_PART, Summing
 from pyshell.worker.namespace import Namespace
-from pyshell.worker.summing import MAX_NAMES, MAX_PART, Summing
 from tests.worker.zoo import calls, traces, zoo
 
 SECONDS = 30.0

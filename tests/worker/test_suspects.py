@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyshell.worker.suspects import MAX_ATTEMPTS, REST, Suspects
+from pyshell.worker.checkpoints.suspects import MAX_ATTEMPTS, REST, Suspects
 from tests.live import PATIENCE, live, wait_until_saved
 from tests.sessions import becomes_true
 

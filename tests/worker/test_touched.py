@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from pyshell.worker.pages import open_watch
+from pyshell.worker.checkpoints.pages import open_watch
 from pyshell.worker.touched import Known, KnownGroup, names_in, uses_of
 
 

@@ -23,10 +23,10 @@ from hypothesis import strategies as st
 
 from pyshell.store import Binding, Group, Store
 from pyshell.store.layout import buffer_chunk_size, hash_chunk
-from pyshell.worker import reusing, tracking
-from pyshell.worker.pages import PAGE, PageWatch, open_watch
-from pyshell.worker.reusing import Account, BufferWriter
-from pyshell.worker.tracking import SMALLEST, Tracking
+from pyshell.worker.checkpoints import reusing, tracking
+from pyshell.worker.checkpoints.pages import PAGE, PageWatch, open_watch
+from pyshell.worker.checkpoints.reusing import Account, BufferWriter
+from pyshell.worker.checkpoints.tracking import SMALLEST, Tracking
 
 np = pytest.importorskip("numpy")
 pytestmark = pytest.mark.science

@@ -15,11 +15,11 @@ import pytest
 
 from pyshell.plain import plain
 from pyshell.protocol import Message, to_wire
-from pyshell.worker.completion import complete
-from pyshell.worker.describing import children_of, list_variables, table_of
-from pyshell.worker.inspection import inspect
+from pyshell.worker.introspection.completion import complete
+from pyshell.worker.introspection.describing import children_of, list_variables, table_of
+from pyshell.worker.introspection.inspection import inspect
+from pyshell.worker.introspection.resolving import follow
 from pyshell.worker.looking import UNKNOWN
-from pyshell.worker.resolving import follow
 from tests.sessions import started, until
 from tests.worker.zoo import BEHAVIOURS, calls, science, text, traces, zoo
 

@@ -14,10 +14,10 @@ from typing import Any
 from pyshell.errors import UsageError
 from pyshell.worker.commands.call import Call
 from pyshell.worker.commands.table import COMMANDS, Command
-from pyshell.worker.describing import dtype_of, line_of, shape_of
+from pyshell.worker.introspection.describing import dtype_of, line_of, shape_of
+from pyshell.worker.introspection.signatures import signature_of
+from pyshell.worker.introspection.sources import doc_of, place_of, source_of
 from pyshell.worker.looking import class_name, type_name
-from pyshell.worker.signatures import signature_of
-from pyshell.worker.sources import doc_of, place_of, source_of
 
 
 def help_page(call: Call) -> None:

@@ -14,10 +14,10 @@ from pyshell.errors import StoreError, UsageError
 from pyshell.protocol import NeverReplayed
 from pyshell.store import Store
 from pyshell.worker import cell as cells
+from pyshell.worker.checkpoints.offering import is_never_replayed, missing, present
+from pyshell.worker.checkpoints.replaying import Plan, Step, plan
 from pyshell.worker.commands.call import Call
 from pyshell.worker.commands.past import cells_of, run_cell
-from pyshell.worker.offering import is_never_replayed, missing, present
-from pyshell.worker.replaying import Plan, Step, plan
 
 NOTHING_LOST = "Nothing is missing that a cell could make again."
 _ABSENT = object()

@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from pyshell.worker.commands.call import Call
-from pyshell.worker.describing import line_of
+from pyshell.worker.introspection.describing import line_of
 from pyshell.worker.looking import is_array, shape, type_name
 
 MAX_SHOWN = 60
