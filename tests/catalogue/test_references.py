@@ -6,8 +6,8 @@ Runs in: tests.
 from __future__ import annotations
 
 import pickletools
-from collections import Counter
 
+from pyshell.worker.pickles.rebuilding import MODULE
 from tests.catalogue import cases
 from tests.kills import store_of
 from tests.sessions import SECONDS, started
@@ -21,11 +21,12 @@ def test_pickles_name_no_module_of_ours() -> None:
             session.run(cell, SECONDS)
         session.wait_saved(session.status().next_cell - 1, SECONDS)
         session.kill()
-    named: Counter[str] = Counter()
+    texts: list[str] = []
     with store_of("references") as store:
         for manifest in store.manifests():
             for group in store.groups(manifest).values():
                 if group.kind != "module":
-                    texts = [argument for _, argument, _ in pickletools.genops(store.read(group.stream))]
-                    named.update(text.split(".")[0] for text in texts if isinstance(text, str) and "pyshell" in text)
-    assert named["__pyshell__"] > 10 and not named["pyshell"]
+                    found = [argument for _, argument, _ in pickletools.genops(store.read(group.stream))]
+                    texts += [argument for argument in found if isinstance(argument, str)]
+    assert texts.count(MODULE) > 10
+    assert [text for text in texts if text.startswith("pyshell.")] == []

@@ -178,6 +178,7 @@ def test_cells_that_could_run_again_are_asked_about(terminal: Terminal, tmp_path
     run(terminal, "%replay --never 1", "import os; os.kill(os.getpid(), 9)", shows=r"Run them\? y yes")
     terminal.wait_screen(r"^ In\[1\] +rows .*never", WAIT)
     terminal.send("n")
+    terminal.wait_screen(r"idle · In \[7\]", WAIT)  # keys that come together with it are for the prompt, and so is it
     run(terminal, "'rows' in globals()", shows=r"^Out\[7\]: False$")
 
 
