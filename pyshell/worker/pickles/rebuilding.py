@@ -317,7 +317,8 @@ REBUILDERS: dict[str, Callable[..., Any]] = {
         fill_globals, make_function, fill_function, make_cached, fill_attributes, make_class, fill_class,
         make_member, make_type_variable, make_exception, fill_exception, make_view, reopen,
         make_placeholder, make_database, fill_database, make_simple_queue, fill_simple_queue, make_match, make_memory,
-        make_context_variable, set_variable, make_scanner, make_storage, make_tensor, fill_tensor,
+        make_context_variable, set_variable, make_scanner, make_storage, make_tensor, fill_tensor, make_map,
+        make_part_of_map,
     )
 }  # fmt: skip
 
