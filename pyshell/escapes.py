@@ -30,6 +30,8 @@ _TOKEN = re.compile(
     r"""\#.*|(?P<triple>\"\"\"|''')|"(?:\\.|[^"\\])*"?|'(?:\\.|[^'\\])*'?|(?P<open>[(\[{])|(?P<close>[)\]}])|(?P<mark>[:;])"""
 )
 
+_CLOSED = re.compile(r"""(["'])(?:\\.|(?!\1)[^\\])*\1""")
+
 
 @dataclass(frozen=True)
 class Rewritten:
@@ -187,10 +189,18 @@ def _end_of_statement(lines: Sequence[str], first: int) -> tuple[int, int]:
             token = _TOKEN.search(line, at)
             if token is None:
                 break
-            at, quote = token.end(), token["triple"] or ""
+            at = token.end()
+            quote = token["triple"] or _carried_over(token[0], line[at:])
             depth += bool(token["open"]) - bool(token["close"])
             if token["mark"] and depth <= 0 and _is_command(lines, number, at):
                 return number, at
+        if len(quote) == 1 and not line.endswith("\\"):
+            quote = ""  # it is no Python, and what follows may be a command
         if not quote and depth <= 0 and not line.endswith("\\"):
             return number, 0
     return len(lines) - 1, 0
+
+
+def _carried_over(token: str, rest: str) -> str:
+    """The quote of a string that goes on in the next line, behind a backslash; empty of anything else."""
+    return token[0] if rest == "\\" and token[0] in "'\"" and not _CLOSED.fullmatch(token) else ""

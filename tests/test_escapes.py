@@ -69,6 +69,8 @@ PYTHON = [
     "a\n",
     "x = (a\n%b)",
     "'''\n!ls\n'''",
+    "x = f'\\\n;!ls'",
+    'x = "\\\n\\\n: %who"',
     "x = 3 \\\n% 2",
     "print('what?')",
     "x = a ? b",
