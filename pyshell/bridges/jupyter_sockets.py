@@ -31,6 +31,11 @@ MAX_STREAM = 1 << 16
 MAX_TURNS = 8
 """Pieces that keep their order where output and errors take turns; beyond that each stream is put together by itself.
 A frontend takes a millisecond for a message, and nbclient leaves what it has not taken four seconds after the reply."""
+FIRST = "kernel_info_reply"
+"""A frontend takes this for the sign that it can go on. If it does not hear yet what everybody is told, it misses the
+end of its first cell: jupyter console waits for that for ever."""
+HEARD_SECONDS = 1.0
+"""How long this waits for that, at most: who asks may want to hear nothing."""
 LINGER_MS = 1000
 """How long the last messages may take to leave when the kernel ends."""
 
@@ -102,13 +107,15 @@ class Sockets:
             "shell": self._bound(zmq.ROUTER, connection, "shell"),
             "control": self._bound(zmq.ROUTER, connection, "control"),
             "stdin": self._bound(zmq.ROUTER, connection, "stdin"),
-            "iopub": self._bound(zmq.PUB, connection, "iopub"),
+            "iopub": self._bound(zmq.XPUB, connection, "iopub"),
         }
         self._heart = self._bound(zmq.REP, connection, "hb")
         self._letters: deque[Letter] = deque()
         self._sorting = threading.Lock()
         self._wake_read, self._wake_write = os.pipe()
         self._ending = False
+        self._is_heard = False
+        """Whether a frontend has asked for what everybody is told."""
         self._thread = threading.Thread(target=self._run, name="jupyter-sockets", daemon=True)
 
     def _bound(self, kind: int, connection: Mapping[str, Any], name: str) -> Any:
@@ -129,7 +136,8 @@ class Sockets:
     def reply(self, request: Request, content: Content) -> None:
         """Answer whoever has asked."""
         kind = request.kind.replace("_request", "_reply")
-        self._put(Letter(request.channel, kind, content, request.header, request.sender))
+        due = time.monotonic() + HEARD_SECONDS if kind == FIRST and not self._is_heard else 0.0
+        self._put(Letter(request.channel, kind, content, request.header, request.sender, due=due))
 
     def publish(
         self, kind: str, content: Content, parent: Mapping[str, Any], metadata: Content | None = None,
@@ -164,12 +172,14 @@ class Sockets:
     def _run(self) -> None:
         poller = zmq.Poller()
         poller.register(self._wake_read, zmq.POLLIN)
-        for name in ("shell", "control", "stdin"):
+        for name in ("shell", "control", "stdin", "iopub"):
             poller.register(self._sockets[name], zmq.POLLIN)
         while not self._ending or self._letters:
             ready = dict(poller.poll(STREAM_SECONDS * 1000 if self._letters else None))
             if self._wake_read in ready:
                 os.read(self._wake_read, 4096)
+            if self._sockets["iopub"] in ready:
+                self._is_heard = self._sockets["iopub"].recv().startswith(b"\x01") or self._is_heard
             self._send_all()
             for name in ("control", "stdin", "shell"):
                 if self._sockets[name] in ready:
@@ -179,8 +189,11 @@ class Sockets:
         with self._sorting:
             if not self._letters:
                 return None
+            first, now = self._letters[0], time.monotonic()
+            if first.kind == FIRST and first.due > now and not (self._is_heard or self._ending):
+                return None
             is_all = len(self._letters) <= MAX_TURNS and all(letter.due for letter in self._letters)
-            is_early = is_all and self._letters[0].due > time.monotonic()
+            is_early = is_all and first.kind == "stream" and first.due > now
             return None if is_early and not self._ending else self._letters.popleft()
 
     def _send_all(self) -> None:
