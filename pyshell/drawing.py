@@ -118,6 +118,11 @@ def first_line(code: str) -> str:
     return shown + (" …" if len(lines) > 1 else "")
 
 
+def own(names: Sequence[str]) -> Sequence[str]:
+    """Without `_` and `_7`, what cells have shown, if there are others."""
+    return [name for name in names if name.strip("_0123456789")] or names
+
+
 def cut(lines: Iterable[str], columns: int) -> list[str]:
     """No line longer than the terminal is wide."""
     return [line if len(line) <= columns else line[: columns - 1] + "…" for line in lines]

@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from pyshell.drawing import own
 from pyshell.protocol import (
     WIDGET_VIEW,
     CheckedOut,
@@ -214,7 +215,7 @@ def death(body: Died | Restored) -> list[str]:
         return [body.exit.reason, *([stack] if stack else [])]
     if not body.names and not body.not_restored:
         return ["There was nothing to restore."]
-    restored = [f"Restored in {body.seconds:.2f} s: {_listed(body.names)}."] if body.names else []
+    restored = [f"Restored in {body.seconds:.2f} s: {', '.join(own(body.names))}."] if body.names else []
     return [*restored, *map(_lost, body.not_restored)]
 
 
@@ -224,16 +225,11 @@ def travel(body: EventBody) -> list[str]:
         return [f"Not done: {body.reason}."]
     if not isinstance(body, CheckedOut):
         return []
-    back = [f"back: {_listed(body.names)}"] if body.names else []
-    removed = [f"removed: {_listed(body.removed)}"] if body.removed else []
+    back = [f"back: {', '.join(own(body.names))}"] if body.names else []
+    removed = [f"removed: {', '.join(own(body.removed))}"] if body.removed else []
     where = f"after In[{body.cell}]" if body.cell is not None else "before the first cell"
     state = f"The state is that {where} (checkpoint {body.checkpoint})."
     return [f"{state} {'; '.join(back + removed) or 'nothing differs'}.", *map(_lost, body.not_restored)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Without `_` and `_7`, what cells have shown, if there are others."""
-    return ", ".join([name for name in names if name.strip("_0123456789")] or names)
 
 
 def _lost(lost: Unsaved) -> str:

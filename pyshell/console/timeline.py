@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyshell.drawing import own
 from pyshell.drawing import size as size
 from pyshell.protocol import CheckedOut, Loaded, Restored, Unsaved
 
@@ -31,8 +32,7 @@ def restored(body: Restored) -> str:
     """What came back after a death, or at the start."""
     if not body.names:
         return "Started with an empty namespace."
-    mine = [name for name in body.names if name.strip("_0123456789")]  # not `_` and `_7`, what cells have shown
-    return f"Restored in {duration(body.seconds)}: {listed(mine or body.names)}."
+    return f"Restored in {duration(body.seconds)}: {listed(own(body.names))}."
 
 
 def not_restored(lost: Unsaved) -> str:
