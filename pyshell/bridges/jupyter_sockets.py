@@ -189,12 +189,15 @@ class Sockets:
         with self._sorting:
             if not self._letters:
                 return None
-            first, now = self._letters[0], time.monotonic()
-            if first.kind == FIRST and first.due > now and not (self._is_heard or self._ending):
-                return None
-            is_all = len(self._letters) <= MAX_TURNS and all(letter.due for letter in self._letters)
-            is_early = is_all and first.kind == "stream" and first.due > now
+            first = self._letters[0]
+            is_early = first.due > time.monotonic() and self._may_wait(first)
             return None if is_early and not self._ending else self._letters.popleft()
+
+    def _may_wait(self, first: Letter) -> bool:
+        """The word that the kernel is there does while nobody hears, a text while nothing else is behind it."""
+        if first.kind == FIRST:
+            return not self._is_heard
+        return len(self._letters) <= MAX_TURNS and all(letter.due for letter in self._letters)
 
     def _send_all(self) -> None:
         while (letter := self._next()) is not None:
