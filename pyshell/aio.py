@@ -20,7 +20,7 @@ from pyshell import client, starting
 from pyshell.errors import ConnectionLost, SessionStopped, UsageError
 from pyshell.gathering import Gathering, Reading, Reply
 from pyshell.lanes import MAX_WAITING
-from pyshell.protocol import Event, Events
+from pyshell.protocol import Event, Events, ReadEvents
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -113,12 +113,22 @@ class Session:
         reading = Reading(after, cell, None)
         while True:
             async with self._readers:
-                ask = functools.partial(self._session.submit, "events", reading.question())
-                batch: Events = await _outcome(await self._on_thread(ask))
+                batch = await self._next_batch(reading.question())
             for event in batch.events:
                 yield event
             if reading.is_over(batch):
                 return
+
+    async def _next_batch(self, question: ReadEvents) -> Events:
+        """Who is cancelled meanwhile leaves no question behind at the host."""
+        ask = functools.partial(self._session.submit, "events", question)
+        asked = asyncio.ensure_future(self._on_thread(ask))
+        try:
+            batch: Events = await _outcome(await asyncio.shield(asked))
+            return batch
+        except asyncio.CancelledError:
+            asked.add_done_callback(_withdraw)
+            raise
 
     async def _on_thread(self, function: Callable[[], R]) -> R:
         if self._is_closed:
@@ -140,8 +150,13 @@ class Session:
         await self.close()
 
 
+def _withdraw(asked: asyncio.Future[Future[Events]]) -> None:
+    if not asked.cancelled() and asked.exception() is None:
+        asked.result().cancel()
+
+
 async def _outcome(answer: Future[R]) -> R:
-    """What the host answers. Not `asyncio.wrap_future`: who is cancelled must not cancel what the host is at."""
+    """What the host answers. Not `asyncio.wrap_future`: the loop may have ended when it comes."""
     loop = asyncio.get_running_loop()
     answered = asyncio.Event()
 

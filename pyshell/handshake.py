@@ -30,6 +30,8 @@ HANDSHAKE_SECONDS = 5.0
 _MAGIC = b"pyshell\0"
 _HELLO = struct.Struct("!8sH32s")  # magic, protocol version, nonce or its HMAC
 _ACCEPTED, _WRONG_VERSION, _WRONG_TOKEN = b"\0", b"\1", b"\2"
+_BROKEN_OFF = "the other side closed the connection during the handshake"
+_TURNED_AWAY = "the session let nobody in: it is ending, or has too many clients; close one, or try again"
 
 
 def listen(path: Path) -> socket.socket:
@@ -123,7 +125,7 @@ def introduce(sock: socket.socket, token: bytes) -> None:
     deadline = time.monotonic() + HANDSHAKE_SECONDS
     sock.settimeout(HANDSHAKE_SECONDS)
     try:
-        magic, version, nonce = _HELLO.unpack(_receive(sock, _HELLO.size, deadline))
+        magic, version, nonce = _HELLO.unpack(_receive(sock, _HELLO.size, deadline, _TURNED_AWAY))
         if magic != _MAGIC:
             raise ProtocolError("whatever listens there is not pyshell")
         sock.sendall(_HELLO.pack(_MAGIC, protocol.VERSION, hmac.digest(token, nonce, "sha256")))
@@ -140,13 +142,13 @@ def introduce(sock: socket.socket, token: bytes) -> None:
     sock.settimeout(None)
 
 
-def _receive(sock: socket.socket, size: int, deadline: float) -> bytes:
+def _receive(sock: socket.socket, size: int, deadline: float, if_closed: str = _BROKEN_OFF) -> bytes:
     data = b""
     while len(data) < size:
         # One deadline for all of it: a peer that sends a byte now and then must not stay for minutes.
         sock.settimeout(max(0.001, deadline - time.monotonic()))
         part = sock.recv(size - len(data))
         if not part:
-            raise ConnectionLost("the other side closed the connection during the handshake")
+            raise ConnectionLost(if_closed)
         data += part
     return data

@@ -61,25 +61,50 @@ class Lanes:
         return self._dial()
 
     def _wait(self, request: Message) -> Future[Any]:
-        with self._lock:
-            if len(self._waiting) >= MAX_WAITING:
-                raise CallTimeout(f"{MAX_WAITING} questions for events wait already; read them by one, or subscribe")
-            link = self._idle.pop() if self._idle else self._open()
-            self._waiting.add(link)
+        """Its answer may be cancelled, as that of nothing else: we hang up, and the host stops waiting."""
+        link = self._borrow()
         try:
-            future = link.submit("events", request)
+            asked = link.submit("events", request)
         except PyshellError:
             self._put_back(link)
             raise
-        future.add_done_callback(lambda _: self._put_back(link))
-        return future
+        answer: Future[Any] = Future()
+        answer.add_done_callback(lambda _: self._drop(link) if answer.cancelled() else None)
+        asked.add_done_callback(lambda _: self._hand_over(link, asked, answer))
+        return answer
+
+    def _hand_over(self, link: Link, asked: Future[Any], answer: Future[Any]) -> None:
+        # In this order: who has the answer may ask the next question at once.
+        self._put_back(link)
+        if not answer.set_running_or_notify_cancel():
+            return
+        if (exc := asked.exception()) is not None:
+            answer.set_exception(exc)
+        else:
+            answer.set_result(asked.result())
+
+    def _borrow(self) -> Link:
+        with self._lock:
+            if len(self._waiting) >= MAX_WAITING:
+                raise CallTimeout(f"{MAX_WAITING} questions for events wait already; read them by one, or subscribe")
+            while self._idle and self._idle[-1].lost:
+                self._idle.pop()
+            link = self._idle.pop() if self._idle else self._open()
+            self._waiting.add(link)
+        return link
 
     def _put_back(self, link: Link) -> None:
         with self._lock:
+            was_waiting = link in self._waiting
             self._waiting.discard(link)
-            if not (link.lost or self._closed):
+            if was_waiting and not (link.lost or self._closed):
                 self._idle.append(link)
                 return
+        link.close()
+
+    def _drop(self, link: Link) -> None:
+        with self._lock:
+            self._waiting.discard(link)
         link.close()
 
     def close(self) -> None:

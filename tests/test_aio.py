@@ -8,11 +8,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
 from pyshell import Session, aio
 from pyshell.errors import ConnectionLost, SessionNotFound, SessionStopped, UsageError
+from pyshell.lanes import MAX_WAITING
+from pyshell.protocol import Event
 from tests.sessions import SECONDS, another, started
 
 # `run` and `wait` take no `timeout`: asyncio has its own.
@@ -64,6 +67,26 @@ def test_who_is_cancelled_leaves_the_cell_running(shared: Session) -> None:
             assert (await session.wait(cell)).status == "interrupted"
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_who_is_cancelled_leaves_no_question_behind(shared: Session) -> None:
+    async def main() -> None:
+        async with aio.Session(another(shared)) as session:
+            for _ in range(3):
+                waiting = [asyncio.ensure_future(anext(session.events(after=10**6))) for _ in range(MAX_WAITING + 5)]
+                await session.status()
+                for task in waiting:
+                    task.cancel()
+                assert all(await asyncio.gather(*[_is_cancelled(task) for task in waiting]))
+            assert (await session.run("6 * 7")).result == "42"
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+async def _is_cancelled(task: asyncio.Task[Event]) -> bool:
+    with suppress(asyncio.CancelledError):
+        await task
+    return task.cancelled()
 
 
 def test_closing_ends_what_waits(shared: Session) -> None:

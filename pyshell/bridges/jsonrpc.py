@@ -45,6 +45,20 @@ Answer = Callable[[object], None]
 """Takes the result or the exception that a request ends with."""
 
 
+class Asked:
+    """A request. It is answered by a call; a notification is not, not even with an error."""
+
+    def __init__(self, number: object = None, answer: Answer | None = None) -> None:
+        self.number = number
+        self._answer = answer
+        self.waits: Future[Any] | None = None
+        """What nobody has to wait for any more when the client cancels this."""
+
+    def __call__(self, outcome: object) -> None:
+        if self._answer is not None:
+            self._answer(outcome)
+
+
 class Conversation:
     """Owner: the thread in `serve`."""
 
@@ -56,8 +70,8 @@ class Conversation:
         self._lock = threading.Lock()
         """Of what is written, and of what waits for an answer."""
         self._answered = threading.Condition(self._lock)
-        self._unanswered: dict[bytes, object] = {}
-        """The ids, by their text: 1 and 1.0 and true are equal in Python."""
+        self._unanswered: dict[bytes, Asked] = {}
+        """By the text of their ids: 1 and 1.0 and true are equal in Python."""
         self._following: Following | None = None
         self._is_gone = False
         self._has_shut_down = False
@@ -102,39 +116,39 @@ class Conversation:
             self._write_answer(None, Fault(PARSE_ERROR, str(exc)))
             return
         try:
-            method, params, answer = self._understood(message)
+            method, params, asked = self._understood(message)
         except Fault as fault:
             self._write_answer(_id_of(message), fault)
             return
         try:
             if method:
-                self._serve(method, params, answer)
+                self._serve(method, params, asked)
         except (Fault, PyshellError, OSError) as exc:
-            answer(exc)
+            asked(exc)
 
-    def _understood(self, message: Any) -> tuple[str, Any, Answer]:
+    def _understood(self, message: Any) -> tuple[str, Any, Asked]:
         if type(message) is not dict:
             raise Fault(INVALID_REQUEST, "a message is one object; send those of a batch one by one")
         method, number = message.get("method"), message.get("id")
         if method is None and ("result" in message or "error" in message):
-            return "", {}, _nobody  # nothing was asked
+            return "", {}, Asked()  # nothing was asked
         if type(method) is not str or message.get("jsonrpc") != "2.0":
             raise Fault(INVALID_REQUEST, 'a request has "jsonrpc": "2.0" and a method')
         if type(number) not in _IDS:
             raise Fault(INVALID_REQUEST, "an id is a string or a number")
-        return method, message.get("params", {}), self._expect(number) if "id" in message else _nobody
+        return method, message.get("params", {}), self._expect(number) if "id" in message else Asked()
 
-    def _expect(self, number: object) -> Answer:
+    def _expect(self, number: object) -> Asked:
         key = text(number)
         with self._lock:
             if key in self._unanswered:
                 raise Fault(INVALID_REQUEST, f"the request {key.decode()[:100]} is not yet answered")
             if len(self._unanswered) >= MAX_UNANSWERED:
                 raise fault_of(CallTimeout(f"{MAX_UNANSWERED} requests wait for an answer; try again"))
-            self._unanswered[key] = number
-        return partial(self._answer, key)
+            asked = self._unanswered[key] = Asked(number, partial(self._answer, key))
+        return asked
 
-    def _serve(self, method: str, params: Any, answer: Answer) -> None:
+    def _serve(self, method: str, params: Any, asked: Asked) -> None:
         if type(params) is not dict:
             raise Fault(INVALID_PARAMS, "params are an object with the names of the fields")
         if not self._gate.is_open and method != "initialize":
@@ -143,25 +157,28 @@ class Conversation:
         if self._has_shut_down and method != "exit":
             raise Fault(INVALID_REQUEST, "the conversation was shut down")
         if method in OPERATIONS:
-            self._ask(method, params, answer)
+            self._ask(method, params, asked)
         elif method in TRAVELS:
-            self._travel(method, params, answer)
+            self._travel(method, params, asked)
         elif method in _LOCAL:
-            _LOCAL[method](self, params, answer)
+            _LOCAL[method](self, params, asked)
         elif not method.startswith("$/"):  # which may be passed over
             raise Fault(METHOD_NOT_FOUND, f"no method {method[:100]!r}; initialize lists them")
 
     # --- what is asked of the session --------------------------------------------------------------------
 
-    def _ask(self, name: str, params: Params, answer: Answer) -> None:
-        self._submit(name, _request(OPERATIONS[name].request, params, self._session.client), answer)
+    def _ask(self, name: str, params: Params, asked: Asked) -> None:
+        future = self._submit(name, _request(OPERATIONS[name].request, params, self._session.client), asked)
+        if name == "events":
+            asked.waits = future
 
-    def _submit(self, name: str, request: Message, then: Answer) -> None:
+    def _submit(self, name: str, request: Message, then: Answer) -> Future[Any]:
         try:
             future = self._session.submit(name, request)
         except ProtocolError as exc:  # what no message can hold
             raise Fault(INVALID_PARAMS, str(exc)) from None
         future.add_done_callback(lambda done: then(_outcome(done, is_kill=name == "kill")))
+        return future
 
     def _travel(self, method: str, params: Params, answer: Answer) -> None:
         way = "checkpoint" if method == "restore" else method
@@ -212,8 +229,14 @@ class Conversation:
         answer(syntax.is_complete(_request(Code, {"cursor_pos": 0, **params}, "").code))
 
     def _cancel(self, params: Params, _answer: Answer) -> None:
-        if type(params.get("id")) in _IDS:
-            self._answer(text(params.get("id")), Fault(CANCELLED, "cancelled"))
+        if type(params.get("id")) not in _IDS:
+            return
+        with self._lock:
+            asked = self._unanswered.get(text(params.get("id")))
+        if asked is not None:
+            if asked.waits is not None:
+                asked.waits.cancel()
+            asked(Fault(CANCELLED, "cancelled"))
 
     def _shut_down(self, _params: Params, answer: Answer) -> None:
         self._has_shut_down = True
@@ -237,9 +260,9 @@ class Conversation:
         with self._answered:
             if key not in self._unanswered:
                 return
-            number = self._unanswered.pop(key)
+            asked = self._unanswered.pop(key)
             self._answered.notify_all()
-            self._write(_response(number, outcome))
+            self._write(_response(asked.number, outcome))
 
     def _write_answer(self, number: object, outcome: object) -> None:
         with self._lock:
@@ -278,10 +301,6 @@ def _id_of(message: Any) -> object:
     return number if type(number) in _IDS else None
 
 
-def _nobody(_outcome: object) -> None:
-    """Notifications are not answered, not even with an error."""
-
-
 def _request(cls: type[Any], params: Params, client: str) -> Any:
     given = {"client": client, **params} if "client" in cls._field_names else params
     try:
@@ -298,6 +317,8 @@ def _number(params: Params, name: str) -> int | None:
 
 
 def _outcome(done: Future[Any], is_kill: bool) -> object:
+    if done.cancelled():
+        return Fault(CANCELLED, "cancelled")
     exc = done.exception()
     # The host may be gone before its answer is.
     return Nothing() if is_kill and isinstance(exc, ConnectionLost) else exc or done.result()

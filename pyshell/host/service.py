@@ -357,7 +357,7 @@ class Door:
                 continue  # it hung up before its turn
             except OSError:
                 return  # closed
-            if not self._slots.acquire(blocking=False):
+            if not self._slots.acquire(timeout=2 * LOOK_SECONDS):  # who has just hung up may be noticed in that time
                 sock.close()
                 continue
             threading.Thread(target=self._serve, args=(sock,), name="client", daemon=True).start()

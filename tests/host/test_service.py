@@ -142,7 +142,7 @@ def test_waiting_in_vain_leaves_no_connection_behind(shared: Session) -> None:
 
 def test_too_many_clients_are_turned_away_and_the_others_stay(shared: Session) -> None:
     cell = waiting_cell(shared)
-    with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionLost, match="too many clients; close one"):
         sessions = []
         try:
             for _ in range(MAX_CLIENTS + 1):
