@@ -1,6 +1,6 @@
 """Complete code by reading it, for questions that come as lines of JSON on standard input: the only importer of jedi.
 
-Runs in: a process of its own, which the host starts, limits and kills (host/static.py).
+Runs in: a process of its own, which the host starts, limits and kills (host/processes/static.py).
 
 Jedi parses source and follows what it says. Modules of compiled code it imports to look at them, here those of the
 standard library only; others it finds only where the code itself adds a directory to `sys.path`, and then reads their

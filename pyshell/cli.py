@@ -14,10 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import pyshell
-from pyshell import choosing, opening, starting
+from pyshell import choosing, starting
 from pyshell.errors import CheckpointNotFound, PyshellError, SessionExists, SessionNotFound, UsageError, VersionMismatch
 from pyshell.interpreters import discover, interpreter
 from pyshell.paths import check_name, name_for_directory
+from pyshell.subcommands import opening
 
 USAGE = """\
 usage: pyshell                              a session for this directory
@@ -179,13 +180,13 @@ def _kill(arguments: list[str]) -> int:
 
 
 def _late(verb: str, arguments: list[str]) -> int:
-    from pyshell import states
+    from pyshell.subcommands import states
 
     return states.COMMANDS[verb](arguments)
 
 
 def _of_the_past(verb: str, arguments: list[str]) -> int:
-    from pyshell import archive
+    from pyshell.subcommands import archive
 
     return archive.COMMANDS[verb](arguments)
 
@@ -201,7 +202,7 @@ def _config(arguments: list[str]) -> int:
 
 
 def _doctor(arguments: list[str]) -> int:
-    from pyshell import doctor
+    from pyshell.subcommands import doctor
 
     parser = choosing.parser("doctor", "Say what the terminal can do, and what this installation lacks.")
     parser.add_argument("--python", metavar="EXE", help="the interpreter that is to run the code")
@@ -212,7 +213,7 @@ def _doctor(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from pyshell import running
+    from pyshell.subcommands import running
 
     return running.main(arguments, choosing.client_name(), _discovered())
 

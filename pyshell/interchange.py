@@ -132,7 +132,7 @@ def _send(name: str, errand: str, checkpoint: int | None, **given: str) -> dict[
     if checkpoint is None:
         with contextlib.suppress(SessionNotFound), starting.connect(name) as session:
             _wait_saved(session)
-    answer = starting.ask_about(name, "scratch", errand=errand, checkpoint=checkpoint, **given)
+    answer = starting.ask_about(name, "saved.scratch", errand=errand, checkpoint=checkpoint, **given)
     found: dict[str, Any] = json.loads(answer)
     return found
 

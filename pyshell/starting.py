@@ -164,18 +164,18 @@ def names() -> list[str]:
 
 def saved_timeline(name: str) -> tuple[Checkpoints, History]:
     """The checkpoints and the newest cells of a session, running or not. Nothing is started that stays."""
-    listing, history = ask_about(name, "timeline", check=False).splitlines()
+    listing, history = ask_about(name, "saved.timeline", check=False).splitlines()
     return protocol.from_json(listing, protocol.Checkpoints), protocol.from_json(history, protocol.History)
 
 
 def saved_difference(name: str, before: int, after: int | None) -> Difference:
     """What differs from one checkpoint to another, None: the present one; of a session that runs or not."""
-    return protocol.from_json(ask_about(name, "timeline", check=False, diff=(before, after)), protocol.Difference)
+    return protocol.from_json(ask_about(name, "saved.timeline", check=False, diff=(before, after)), protocol.Difference)
 
 
 def check(name: str) -> list[str]:
     """Read everything that a session has saved; what is wrong with it, as sentences."""
-    return ask_about(name, "timeline", check=True).split("\n")[:-1]
+    return ask_about(name, "saved.timeline", check=True).split("\n")[:-1]
 
 
 def ask_about(name: str, module: str, **given: object) -> str:

@@ -17,8 +17,9 @@ from typing import NamedTuple
 import pytest
 
 import pyshell
-from pyshell import cli, opening, starting
+from pyshell import cli, starting
 from pyshell.errors import SessionNotFound, UsageError
+from pyshell.subcommands import opening
 from tests.sessions import host_of, kill, started, until_output
 from tests.terminal import Terminal
 

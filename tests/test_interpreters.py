@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 import pyshell
-from pyshell import doctor, listing
+from pyshell import listing
 from pyshell.errors import WorkerStartFailed
 from pyshell.interpreters import checked, discover, environment_of
+from pyshell.subcommands import doctor
 from tests.live import make_environment
 from tests.sessions import SECONDS, becomes_true, started, until
 

@@ -63,17 +63,8 @@ LAYERS: dict[str, set[str]] = {
     "aio": {"gathering", "lanes", "starting", "client", "protocol", "errors"},
     "choosing": {"starting", "client", "drawing", "exits", "protocol", "errors"},
     "listing": {"interpreters", "choosing", "drawing", "memory", "starting", "protocol", "errors"},
-    "replaying": {"client", "protocol", "errors"},
-    "documents": {"protocol", "errors"},
-    "archive": {"choosing", "documents", "drawing", "starting", "protocol", "paths", "errors"},
-    "states": {
-        "archive", "choosing", "drawing", "interchange", "replaying", "starting", "client", "protocol", "paths",
-        "errors",
-    },
     "inert": {"errors"},
-    "scripts": {"errors"},
     "following": {"client", "protocol", "errors"},
-    "running": {"following", "scripts", "choosing", "starting", "client", "protocol", "paths", "errors"},
     "interchange": {"starting", "client", "protocol", "inert", "errors"},
     "console": {
         "interpreters", "starting", "listing", "drawing", "inbox", "memory", "client", "syntax", "transport",
@@ -83,21 +74,24 @@ LAYERS: dict[str, set[str]] = {
         "interpreters", "choosing", "drawing", "following", "starting", "client", "syntax", "transport", "handshake",
         "protocol", "paths", "errors",
     },
-    "opening": {"console", "choosing", "starting", "client", "config", "paths", "errors"},
-    "probing": set(),
     "editors": {"errors"},
-    "doctor": {"interpreters", "opening", "probing", "starting", "config", "memory", "paths", "errors"},
+    "subcommands": {
+        "console", "following", "interchange", "interpreters", "choosing", "drawing", "starting", "client", "config",
+        "memory", "protocol", "paths", "errors",
+    },
     "cli": {
-        "__init__", "archive", "console", "bridges", "choosing", "doctor", "drawing", "editors", "interchange",
-        "interpreters", "listing", "opening", "running", "states", "starting", "client", "syntax", "transport",
-        "protocol", "paths", "errors",
+        "__init__", "subcommands", "console", "bridges", "choosing", "drawing", "editors", "interchange",
+        "interpreters", "listing", "starting", "client", "syntax", "transport", "protocol", "paths", "errors",
     },
     "__main__": {"cli"},
     "__init__": {"starting", "client", "worker", "protocol", "errors"},
 }  # fmt: skip
 
-WORKER_PACKAGES = ["introspection", "pickles", "checkpoints"]
-"""Each may import those before it. What lies beside them runs cells, or is what all of them rest on."""
+PACKAGES = {
+    "worker": ["introspection", "pickles", "checkpoints"],
+    "host": ["processes", "journals", "saved", "workers"],
+}
+"""Of each part; each may import those before it. What lies beside them puts them to use, or is what all rest on."""
 
 ONLY_IN = {
     "rpyc": "transport", "dill": "worker", "urwid": "console", "jedi": "analysis", "zmq": "bridges",
@@ -161,12 +155,12 @@ def tree(path: Path) -> ast.Module:
 
 
 def part_of(path: Path) -> str:
-    """`host` for host/journal.py, `client` for client.py."""
+    """`host` for host/journals/journal.py, `client` for client.py."""
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def part_named(module: str) -> str:
-    """The part that `pyshell.host.journal` belongs to."""
+    """The part that `pyshell.host.journals.journal` belongs to."""
     return module.split(".")[1] if "." in module else "__init__"
 
 
@@ -270,11 +264,12 @@ def test_late_imports_give_their_reason() -> None:
     assert wrong == []
 
 
-def test_the_packages_of_the_worker_import_down() -> None:
+@pytest.mark.parametrize(("part", "packages"), PACKAGES.items())
+def test_the_packages_of_a_part_import_down(part: str, packages: list[str]) -> None:
     wrong = []
-    for number, package in enumerate(WORKER_PACKAGES):
-        above = tuple(f"pyshell.worker.{name}" for name in WORKER_PACKAGES[number + 1 :])
-        for path in (PACKAGE / "worker" / package).glob("*.py"):
+    for number, package in enumerate(packages):
+        above = tuple(f"pyshell.{part}.{name}" for name in packages[number + 1 :])
+        for path in (PACKAGE / part / package).glob("*.py"):
             wrong += [str(found) for found in imports(path) if found.module.startswith(above)]
     assert wrong == []
 

@@ -5,7 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
-from pyshell.probing import MODES, WIDTHS, answers, questions
+from pyshell.subcommands.probing import MODES, WIDTHS, answers, questions
 
 KITTY = (
     "\x1bP>|kitty(0.35.2)\x1b\\\x1b_Gi=31;OK\x1b\\\x1bP1$r0;48:2:1:2:3m\x1b\\\x1bP1+r4d73=5C\x1b\\"

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyshell import replaying, starting
+from pyshell import starting
 from pyshell.protocol import Checkpoint, HistoryEntry, Variable
-from pyshell.replaying import Person, compare, living
+from pyshell.subcommands import replaying
+from pyshell.subcommands.replaying import Person, compare, living
 from tests.sessions import started
 
 

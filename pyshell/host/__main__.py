@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from pyshell.errors import PyshellError, SessionExists
-from pyshell.host.birth import Newborn, Place, bear
+from pyshell.host.processes.birth import Newborn, Place, bear
 from pyshell.paths import Roots, SessionPaths
 from pyshell.private import ensure_private
 

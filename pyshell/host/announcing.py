@@ -8,7 +8,7 @@ for more, would keep the processors from the cell, and the host from what comes 
 
 from __future__ import annotations
 
-from pyshell.host.journal import Journal
+from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
 from pyshell.protocol import Queued, Started, StateChanged
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyshell.host.journal import Journal
+from pyshell.host.journals.journal import Journal
 from pyshell.protocol import AskedForQueue, Background, Display, Error, Notice, Output, QueuedCell, Report, Result
 
 _SHOWN = (Output, Result, Display, Error, Notice)

@@ -9,8 +9,8 @@ from collections import deque
 from typing import Protocol
 
 from pyshell.errors import UsageError, WorkerBusy
-from pyshell.host.journal import Journal
-from pyshell.host.succession import Succession
+from pyshell.host.journals.journal import Journal
+from pyshell.host.workers.succession import Succession
 from pyshell.protocol import (
     COMM_CELL,
     MAX_COMM,

@@ -21,7 +21,7 @@ from typing import Any
 
 from pyshell.errors import PyshellError, SessionExists, SessionNotFound, StoreCorrupt, UsageError
 from pyshell.host.__main__ import lock_session
-from pyshell.host.journal import past_cells
+from pyshell.host.journals.journal import past_cells
 from pyshell.host.removal import check_rests
 from pyshell.paths import Roots, SessionPaths
 from pyshell.private import ensure_private, kept_secret

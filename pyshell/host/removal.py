@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pyshell.errors import PyshellError, SessionError, SessionNotFound
 from pyshell.host.__main__ import lock_session
-from pyshell.host.journal import past_meta
-from pyshell.host.orphan import Orphan
+from pyshell.host.journals.journal import past_meta
+from pyshell.host.workers.orphan import Orphan
 from pyshell.paths import Roots, SessionPaths
 from pyshell.private import ensure_private
 

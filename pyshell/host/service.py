@@ -20,17 +20,17 @@ from typing import Any
 
 from pyshell import handshake
 from pyshell.errors import PyshellError, RemoteError, TransportError, WorkerBusy
-from pyshell.host import timeline
 from pyshell.host.admission import line
-from pyshell.host.checkpoints import Checkpoints
-from pyshell.host.elsewhere import cells_elsewhere
-from pyshell.host.journal import Journal
+from pyshell.host.journals.elsewhere import cells_elsewhere
+from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
-from pyshell.host.past import never_replayed
+from pyshell.host.processes.static import Static
 from pyshell.host.roles import Role
-from pyshell.host.static import Static
+from pyshell.host.saved import timeline
+from pyshell.host.saved.checkpoints import Checkpoints
+from pyshell.host.saved.unsaved import told_saved
 from pyshell.host.supervisor import Supervisor
-from pyshell.host.unsaved import told_saved
+from pyshell.host.workers.past import never_replayed
 from pyshell.protocol import (
     HOST_OPERATIONS,
     CellRef,

@@ -14,10 +14,10 @@ import traceback
 from typing import Any, TextIO
 
 from pyshell.host.announcing import Announcer
-from pyshell.host.birth import Newborn, Place
-from pyshell.host.checkpoints import Checkpoints
-from pyshell.host.journal import Journal
+from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
+from pyshell.host.processes.birth import Newborn, Place
+from pyshell.host.saved.checkpoints import Checkpoints
 from pyshell.host.service import Door, HostService
 from pyshell.host.supervisor import Supervisor
 from pyshell.paths import SessionPaths

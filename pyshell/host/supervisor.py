@@ -11,24 +11,24 @@ from contextlib import suppress
 from dataclasses import replace
 
 from pyshell.errors import StoreFull, WorkerBusy
-from pyshell.host import again
 from pyshell.host.admission import check_room, check_state, find_waiting, kept, listed, placed, reorder
 from pyshell.host.asked import do_as_asked
 from pyshell.host.background import Behind
-from pyshell.host.birth import Newborn, Place
-from pyshell.host.checkpoints import Checkpoints, Verdict, unsaved_of
 from pyshell.host.comms import Comms
-from pyshell.host.journal import Journal
-from pyshell.host.ladder import Ladder
-from pyshell.host.ledger import Ledger
+from pyshell.host.journals.journal import Journal
 from pyshell.host.lifecycle import next_state
 from pyshell.host.loop import Loop
-from pyshell.host.ordering import Shown, output_of
-from pyshell.host.past import acquit, ended_together, left_over, mark, not_started
-from pyshell.host.succession import Succession
+from pyshell.host.processes.birth import Newborn, Place
+from pyshell.host.processes.ordering import Shown, output_of
+from pyshell.host.processes.terminal import Terminal
+from pyshell.host.saved.checkpoints import Checkpoints, Verdict, unsaved_of
+from pyshell.host.saved.ledger import Ledger
 from pyshell.host.summary import Summary
-from pyshell.host.terminal import Terminal
 from pyshell.host.travel import ARRIVALS, Arrival, Travel, ended_unsaved
+from pyshell.host.workers import again
+from pyshell.host.workers.ladder import Ladder
+from pyshell.host.workers.past import acquit, ended_together, left_over, mark, not_started
+from pyshell.host.workers.succession import Succession
 from pyshell.protocol import (
     Asked,
     AskedForQueue,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyshell import protocol
 from pyshell.errors import ProtocolError
-from pyshell.host.orphan import Orphan
+from pyshell.host.workers.orphan import Orphan
 from pyshell.paths import Roots, SessionPaths
 from pyshell.protocol import Error, Glance, Glances, Output, Result
 

@@ -15,11 +15,11 @@ from typing import Protocol, Union
 
 from pyshell.blackbox import BlackBox
 from pyshell.errors import StoreError
-from pyshell.host.checkpoints import Checkpoints
-from pyshell.host.journal import Journal
-from pyshell.host.loading import watch_loading
+from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
-from pyshell.host.succession import Succession
+from pyshell.host.processes.loading import watch_loading
+from pyshell.host.saved.checkpoints import Checkpoints
+from pyshell.host.workers.succession import Succession
 from pyshell.protocol import CheckedOut, Checkout, CheckoutFailed, Fetch, GoTo, Loaded, LoadNames, Underway
 from pyshell.store import Manifest
 

@@ -1,8 +1,8 @@
 """The first code of a worker: make the interpreter ready, lend it what it lacks, and start.
 
 Runs in: worker (Python 3.10 and newer), as a script by path, in an interpreter that need not have
-pyshell, rpyc or dill. It is given one argument, the settings as JSON (see host/birth.py
-and host/scratch.py); `entry` is the module of ours that goes on.
+pyshell, rpyc or dill. It is given one argument, the settings as JSON (see host/processes/birth.py
+and host/saved/scratch.py); `entry` is the module of ours that goes on.
 """
 
 import gc

@@ -1,6 +1,6 @@
 """Restore a checkpoint in a process that has no session, do one errand with it, and answer.
 
-Runs in: a scratch worker: host/scratch.py starts it in the session's interpreter for one answer.
+Runs in: a scratch worker: host/saved/scratch.py starts it in the session's interpreter for one answer.
 
 What a checkpoint holds runs code when it is loaded and when it is saved again. Here that can hurt nobody: neither the
 session, which may be running, nor its store, which is only read.
@@ -31,7 +31,7 @@ ERRANDS: dict[str, Callable[[Scratch], dict[str, Any]]] = {"export": export, "ve
 
 
 def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow) -> None:
-    """Give one answer, as JSON on the descriptor `answer`, and end. `settings` are described in host/scratch.py."""
+    """Give one answer, as JSON on the descriptor `answer`, and end; host/saved/scratch.py describes `settings`."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, end)
     hidden = frozenset(variables) | CONSOLE_NAMES

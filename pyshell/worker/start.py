@@ -38,7 +38,7 @@ from pyshell.worker.tasks import Stop
 
 
 def run(settings: dict[str, Any], variables: dict[str, Any], borrow_dill: Borrow) -> None:
-    """Serve the host until it goes away. `settings` are described in host/birth.py."""
+    """Serve the host until it goes away. `settings` are described in host/processes/birth.py."""
     own_terminal()
     crash: int = settings["crash"]
     os.set_inheritable(crash, False)

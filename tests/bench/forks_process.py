@@ -20,7 +20,7 @@ import time
 import zlib
 from contextlib import suppress
 
-from pyshell.host.stalling import Stalling
+from pyshell.host.processes.stalling import Stalling
 from pyshell.worker.forking import ChildRules, become_child, fork, run_in_child
 
 STALL_SECONDS = 5.0

@@ -13,7 +13,7 @@ import pytest
 
 from pyshell.host import announcing
 from pyshell.host.announcing import Announcer
-from pyshell.host.journal import Journal
+from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
 from pyshell.protocol import EventBody, Notice, Started, StateChanged
 

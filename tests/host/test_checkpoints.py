@@ -18,8 +18,8 @@ from queue import SimpleQueue
 import pytest
 
 from pyshell.errors import StoreError, StoreFull, StoreLocked
-from pyshell.host import checkpoints as checkpoints_module
-from pyshell.host.checkpoints import Checkpoints, Verdict, unsaved_of, wait_for_exit
+from pyshell.host.saved import checkpoints as checkpoints_module
+from pyshell.host.saved.checkpoints import Checkpoints, Verdict, unsaved_of, wait_for_exit
 from pyshell.protocol import Saved, SaveFailed, Unsaved
 from pyshell.store import Missing, Store
 from tests.sessions import SECONDS

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pyshell.host.elsewhere import cells_elsewhere
-from pyshell.host.journal import Journal
+from pyshell.host.journals.elsewhere import cells_elsewhere
+from pyshell.host.journals.journal import Journal
 
 
 def submit(root: Path, session: str, *codes: str) -> Journal:

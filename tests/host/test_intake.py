@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from pyshell.host import intake as intake_module
-from pyshell.host.intake import Intake
 from pyshell.host.loop import Loop
+from pyshell.host.processes import intake as intake_module
+from pyshell.host.processes.intake import Intake
 from pyshell.protocol import Notice, Report, Reports
 from tests.sessions import SECONDS, becomes_true
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from pyshell import protocol
 from pyshell.errors import SessionError, StoreFull
-from pyshell.host import journal as journal_module
-from pyshell.host.journal import INLINE_OUTPUT, TAIL_BYTES, Journal
+from pyshell.host.journals import journal as journal_module
+from pyshell.host.journals.journal import INLINE_OUTPUT, TAIL_BYTES, Journal
 from pyshell.plain import MAX_FRAME, plain
 from pyshell.protocol import Event, EventBody, Finished, Notice, Output, Queued, Result, Stack, Started
 

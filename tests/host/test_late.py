@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from pyshell.blackbox import LOADING, BlackBox, create
-from pyshell.host.late import Late
-from pyshell.host.recovery import Attempt, Recovery
+from pyshell.host.workers.late import Late
+from pyshell.host.workers.recovery import Attempt, Recovery
 
 
 class Clock:

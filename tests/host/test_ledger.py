@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 
-from pyshell.host.ledger import MAX_NAMED, Ledger
+from pyshell.host.saved.ledger import MAX_NAMED, Ledger
 from pyshell.protocol import Notice, Restored, StateChanged
 from tests.sessions import SECONDS, started, until
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.host.ordering import Item, Ordering
+from pyshell.host.processes.ordering import Item, Ordering
 from pyshell.protocol import Notice, Report
 
 

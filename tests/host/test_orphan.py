@@ -17,7 +17,7 @@ import pytest
 import pyshell
 from pyshell import Session, protocol
 from pyshell.errors import ConnectionLost, SessionNotFound
-from pyshell.host.orphan import Orphan, read_reports
+from pyshell.host.workers.orphan import Orphan, read_reports
 from pyshell.protocol import Finished, Notice, Output, Report
 from tests.sessions import SECONDS, host_of, kill, started, until, until_computing, until_output, until_state, wait_gone
 

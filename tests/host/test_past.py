@@ -5,7 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
-from pyshell.host.past import CHANCE, MAX_FATAL, remember, unsuspected
+from pyshell.host.workers.past import CHANCE, MAX_FATAL, remember, unsuspected
 
 
 def test_a_death_that_may_be_chance_counts_when_it_happens_again() -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import pytest
 
 from pyshell.errors import ConnectionLost
-from pyshell.host import process
-from pyshell.host.birth import Place, bear, lend_places
-from pyshell.host.process import Listener, WorkerProcess, oom_kills
+from pyshell.host.processes import process
+from pyshell.host.processes.birth import Place, bear, lend_places
+from pyshell.host.processes.process import Listener, WorkerProcess, oom_kills
 from pyshell.protocol import Finished, Message, Ready, Report, Reports, Restored, RestoreNamespace, Result, RunCell
 from tests.sessions import SECONDS, becomes_true, kill
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.host.recovery import MAX_CHANCES, MAX_CHECKPOINTS, MAX_SET_ASIDE, Attempt, Recovery
+from pyshell.host.workers.recovery import MAX_CHANCES, MAX_CHECKPOINTS, MAX_SET_ASIDE, Attempt, Recovery
 
 MOST = MAX_CHECKPOINTS * (MAX_SET_ASIDE + 1) + 1 + MAX_CHANCES
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.host.reserve import SIZE, Reserve
+from pyshell.host.journals.reserve import SIZE, Reserve
 
 
 def test_room_is_taken_given_back_and_taken_again(tmp_path: Path) -> None:

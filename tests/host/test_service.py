@@ -263,8 +263,8 @@ FORBIDDEN_MODULES = {"pickle", "_pickle", "dill", "marshal", "shelve", "code", "
 FORBIDDEN_CALLS = {"exec", "eval", "compile", "__import__"}
 LOADS_EVERYTHING = """
 import importlib, pkgutil, sys, pyshell.host
-for module in pkgutil.iter_modules(pyshell.host.__path__):
-    importlib.import_module("pyshell.host." + module.name)
+for module in pkgutil.walk_packages(pyshell.host.__path__, "pyshell.host."):
+    importlib.import_module(module.name)
 for name, module in sys.modules.items():
     print(name, getattr(module, "__file__", None))
 """

@@ -17,11 +17,12 @@ import pytest
 
 from pyshell import Session
 from pyshell.blackbox import LOADING
-from pyshell.host import process, spare
-from pyshell.host.birth import Place
 from pyshell.host.loop import Loop
-from pyshell.host.process import Listener, WorkerProcess
-from pyshell.host.spare import Spare, Standby
+from pyshell.host.processes import process
+from pyshell.host.processes.birth import Place
+from pyshell.host.processes.process import Listener, WorkerProcess
+from pyshell.host.workers import spare
+from pyshell.host.workers.spare import Spare, Standby
 from pyshell.protocol import Ready, Report, RestoreNamespace, RunCell
 from tests.sessions import SECONDS, becomes_true, host_of, kill, started, until, wait_gone
 

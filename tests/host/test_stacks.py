@@ -5,7 +5,7 @@ Runs in: tests.
 
 from __future__ import annotations
 
-from pyshell.host.stacks import tidy
+from pyshell.host.processes.stacks import tidy
 
 DUMP = """\
 Fatal Python error: Segmentation fault

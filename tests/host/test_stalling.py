@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyshell.host.stalling import Stalling
+from pyshell.host.processes.stalling import Stalling
 from pyshell.protocol import Saved
 from tests.sessions import SECONDS, started, until
 

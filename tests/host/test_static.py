@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from pyshell.host import static
-from pyshell.host.static import Static
+from pyshell.host.processes import static
+from pyshell.host.processes.static import Static
 from pyshell.protocol import Completions, HistoryEntry
 from tests.sessions import becomes_true, started
 

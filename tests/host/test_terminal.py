@@ -17,9 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.host.birth import open_terminal
-from pyshell.host.ordering import ErrorText, Shown
-from pyshell.host.terminal import MAX_WAITING, Splitter, Terminal
+from pyshell.host.processes.birth import open_terminal
+from pyshell.host.processes.ordering import ErrorText, Shown
+from pyshell.host.processes.terminal import MAX_WAITING, Splitter, Terminal
 from pyshell.protocol import TerminalUsed
 
 FENCE = b"\x1b]5379;fence;%d\x1b\\"

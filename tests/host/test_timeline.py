@@ -15,7 +15,7 @@ import pytest
 
 from pyshell import Session
 from pyshell.errors import CheckpointNotFound
-from pyshell.host import timeline
+from pyshell.host.saved import timeline
 from pyshell.protocol import CheckpointPair, Checkpoints, History, NameChange, Unsaved, from_json
 from pyshell.store import Missing, Store
 from tests.sessions import started, until
@@ -119,9 +119,8 @@ def test_a_process_of_its_own_tells_of_a_session_that_does_not_run() -> None:
         session.kill()
         roots = session._paths.roots
         given = json.dumps({"name": "ended", "state": str(roots.state), "runtime": str(roots.runtime), "check": False})
-        answer = subprocess.run(
-            [sys.executable, "-m", "pyshell.host.timeline"], input=given, capture_output=True, text=True, check=True
-        )
+        command = [sys.executable, "-m", "pyshell.host.saved.timeline"]
+        answer = subprocess.run(command, input=given, capture_output=True, text=True, check=True)
     listing, history = answer.stdout.splitlines()
     (found,) = from_json(listing, Checkpoints).checkpoints
     assert [entry.code for entry in from_json(history, History).entries] == ["x = 1"]

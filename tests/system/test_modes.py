@@ -111,7 +111,7 @@ def test_ending_the_session_saves_nothing_either() -> None:
 
 
 def test_a_script_is_saved_all_the_same(tmp_path: Path) -> None:
-    from pyshell import running
+    from pyshell.subcommands import running
 
     choose("manual")
     script = tmp_path / "script.py"

@@ -18,10 +18,10 @@ from typing import Any
 
 from pyshell.blackbox import LOADING
 from pyshell.errors import ConnectionLost
-from pyshell.host.birth import Place, bear
 from pyshell.host.loop import Loop
-from pyshell.host.ordering import Shown
-from pyshell.host.process import Listener, WorkerProcess
+from pyshell.host.processes.birth import Place, bear
+from pyshell.host.processes.ordering import Shown
+from pyshell.host.processes.process import Listener, WorkerProcess
 from pyshell.memory import free_memory
 from pyshell.protocol import Prepare, Reports
 

@@ -23,7 +23,7 @@ from pyshell import blackbox
 from pyshell.frozen import dataclass, field
 from pyshell.paths import SessionPaths
 
-PACKAGE = Path(__file__).parent.parent
+PACKAGE = Path(__file__).parents[2]
 LENT = ("pyshell", "rpyc", "dill")
 SIZE = (80, 24)
 """Columns and rows of a terminal that nobody looks at yet."""

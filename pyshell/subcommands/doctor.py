@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pyshell import config, memory, opening, probing, starting
+from pyshell import config, memory, starting
 from pyshell.errors import PyshellError
 from pyshell.interpreters import OLDEST, environment_of, interpreter
 from pyshell.paths import config_file
+from pyshell.subcommands import opening, probing
 
 MIN_DISK = 1 << 30
 _LOOK = """
@@ -158,7 +159,7 @@ def _worker(environ: Mapping[str, str], python: str | None) -> Iterator[Finding]
 
 
 def _asked(executable: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    root = str(Path(__file__).parent.parent)
+    root = str(Path(__file__).parents[2])
     asked = subprocess.run(
         [executable, "-c", _LOOK], capture_output=True, text=True, timeout=30,
         env={**environ, "PYTHONPATH": root},

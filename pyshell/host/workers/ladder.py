@@ -11,7 +11,7 @@ from functools import partial
 from typing import Literal
 
 from pyshell.host.loop import Loop
-from pyshell.host.succession import Succession
+from pyshell.host.workers.succession import Succession
 from pyshell.protocol import COMM_CELL, Interrupted, QueuedCell
 
 BEGIN_SECONDS = 0.05

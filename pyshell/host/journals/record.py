@@ -125,7 +125,7 @@ def _without_shown(cell: Recorded) -> Recorded:
 
 
 def main() -> int:
-    """`python -m pyshell.host.record` with `names state runtime` and what is Wanted as JSON; writes Records as JSON."""
+    """`python -m` this, with `names state runtime` and what is Wanted as JSON; writes Records as JSON."""
     settings = json.load(sys.stdin)
     roots = Roots(Path(settings.pop("state")), Path(settings.pop("runtime")))
     sessions = [roots.session(name) for name in settings.pop("names")]

@@ -11,9 +11,9 @@ from contextlib import suppress
 
 from pyshell.blackbox import SLICING
 from pyshell.errors import StoreError
-from pyshell.host.checkpoints import Checkpoints
-from pyshell.host.journal import Journal
-from pyshell.host.process import WorkerProcess
+from pyshell.host.journals.journal import Journal
+from pyshell.host.processes.process import WorkerProcess
+from pyshell.host.saved.checkpoints import Checkpoints
 from pyshell.protocol import Error, ErrorInfo, ExitInfo, NeverReplayed, QueuedCell, RunCell
 from pyshell.store import Manifest
 

@@ -10,9 +10,10 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pyshell import archive, choosing, drawing, interchange, replaying, starting
+from pyshell import choosing, drawing, interchange, starting
 from pyshell.errors import SessionExists, UsageError
 from pyshell.paths import check_name
+from pyshell.subcommands import archive, replaying
 
 if TYPE_CHECKING:
     from pyshell.client import Session

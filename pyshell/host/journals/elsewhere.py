@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from pyshell.host.journal import entries_of
+from pyshell.host.journals.journal import entries_of
 from pyshell.protocol import KEPT_OUT, HistoryEntry
 
 MAX_SESSIONS = 100

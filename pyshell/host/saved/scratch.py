@@ -21,9 +21,9 @@ from pyshell import blackbox, errors
 from pyshell.blackbox import LOADING, BlackBox
 from pyshell.errors import PyshellError, StoreError, WorkerError, WorkerStartFailed
 from pyshell.frozen import dataclass, field
-from pyshell.host.birth import PACKAGE, lend_places
-from pyshell.host.journal import past_meta
-from pyshell.host.loading import RESTORE_SECONDS
+from pyshell.host.journals.journal import past_meta
+from pyshell.host.processes.birth import PACKAGE, lend_places
+from pyshell.host.processes.loading import RESTORE_SECONDS
 from pyshell.paths import Roots, SessionPaths
 from pyshell.store import Manifest, Store
 
@@ -106,7 +106,7 @@ class Asking:
 
 
 def main() -> int:
-    """`python -m pyshell.host.scratch` with `name state runtime env errand checkpoint` as JSON on its input.
+    """`python -m pyshell.host.saved.scratch` with `name state runtime env errand checkpoint` as JSON on its input.
 
     `errand` is one of those in worker/errand.py, `checkpoint` None is the newest one. Writes what the worker has
     answered, as JSON, with `checkpoint` and `cell`.

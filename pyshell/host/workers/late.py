@@ -13,10 +13,10 @@ from collections.abc import Callable
 from functools import partial
 
 from pyshell.blackbox import LOADING
-from pyshell.host.loading import RESTORE_SECONDS, BoxOfLoader
 from pyshell.host.loop import Loop
-from pyshell.host.process import WorkerProcess
-from pyshell.host.recovery import Recovery
+from pyshell.host.processes.loading import RESTORE_SECONDS, BoxOfLoader
+from pyshell.host.processes.process import WorkerProcess
+from pyshell.host.workers.recovery import Recovery
 
 
 class Late:

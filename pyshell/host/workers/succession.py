@@ -12,20 +12,20 @@ from typing import Protocol
 
 from pyshell.blackbox import LOADING, BlackBox
 from pyshell.errors import ConnectionLost
-from pyshell.host.birth import SIZE, Newborn, Place, bear
-from pyshell.host.checkpoints import Checkpoints, Verdict
-from pyshell.host.intake import Intake
-from pyshell.host.journal import Journal
-from pyshell.host.late import Late
+from pyshell.host.journals.journal import Journal
 from pyshell.host.lifecycle import Plan
-from pyshell.host.loading import watch_loading
 from pyshell.host.loop import Loop
-from pyshell.host.ordering import Shown
-from pyshell.host.orphan import Orphan, read_reports
-from pyshell.host.past import fatal_names, note_death, read_history
-from pyshell.host.process import Listener, WorkerProcess
-from pyshell.host.recovery import Recovery
-from pyshell.host.spare import Standby
+from pyshell.host.processes.birth import SIZE, Newborn, Place, bear
+from pyshell.host.processes.intake import Intake
+from pyshell.host.processes.loading import watch_loading
+from pyshell.host.processes.ordering import Shown
+from pyshell.host.processes.process import Listener, WorkerProcess
+from pyshell.host.saved.checkpoints import Checkpoints, Verdict
+from pyshell.host.workers.late import Late
+from pyshell.host.workers.orphan import Orphan, read_reports
+from pyshell.host.workers.past import fatal_names, note_death, read_history
+from pyshell.host.workers.recovery import Recovery
+from pyshell.host.workers.spare import Standby
 from pyshell.protocol import (
     CheckpointStarted,
     ExitInfo,

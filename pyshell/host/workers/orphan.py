@@ -16,8 +16,8 @@ from pathlib import Path
 from pyshell import protocol
 from pyshell.errors import ProtocolError
 from pyshell.frozen import dataclass
-from pyshell.host.checkpoints import wait_for_exit
-from pyshell.host.stalling import fields_of
+from pyshell.host.processes.stalling import fields_of
+from pyshell.host.saved.checkpoints import wait_for_exit
 from pyshell.protocol import Report
 
 

@@ -26,7 +26,7 @@ from typing import Any
 
 from pyshell import protocol
 from pyshell.errors import ProtocolError, SessionError, StoreFull
-from pyshell.host.reserve import FULL, ROOM, Reserve
+from pyshell.host.journals.reserve import FULL, ROOM, Reserve
 from pyshell.protocol import CellStatus, Event, EventBody, History, HistoryEntry, Notice, Output, Queued, Started
 
 SCHEMA = """

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 
 from pyshell.host.loop import Loop
-from pyshell.host.ordering import Item, Ordering, Shown
+from pyshell.host.processes.ordering import Item, Ordering, Shown
 from pyshell.protocol import Report, Reports
 
 FENCE_SECONDS = 1.0

@@ -11,10 +11,11 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pyshell import choosing, documents, drawing, protocol, starting
+from pyshell import choosing, drawing, protocol, starting
 from pyshell.errors import SessionExists, UsageError
 from pyshell.paths import check_name
 from pyshell.protocol import Error, Recorded
+from pyshell.subcommands import documents
 
 COUNT = 100
 
@@ -41,7 +42,7 @@ def _history(arguments: list[str]) -> int:
 
 
 def _read(names: list[str], **wanted: object) -> tuple[Recorded, ...]:
-    found = protocol.from_json(starting.ask("record", names=names, **wanted), protocol.Records)
+    found = protocol.from_json(starting.ask("journals.record", names=names, **wanted), protocol.Records)
     for sentence in found.unread:
         print(f"pyshell: {sentence}", file=sys.stderr)
     return found.records

@@ -15,8 +15,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from pyshell.host.birth import set_size
-from pyshell.host.ordering import ErrorText, Shown
+from pyshell.host.processes.birth import set_size
+from pyshell.host.processes.ordering import ErrorText, Shown
 from pyshell.protocol import TerminalUse, TerminalUsed
 
 READ_BYTES = 65536

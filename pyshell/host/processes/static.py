@@ -14,7 +14,7 @@ import time
 from functools import cached_property
 from queue import Empty
 
-from pyshell.host.birth import PACKAGE
+from pyshell.host.processes.birth import PACKAGE
 from pyshell.inbox import Inbox
 from pyshell.protocol import MAX_MATCHES, Completions, HistoryEntry, Match
 from pyshell.typed.cursor import asked

@@ -19,10 +19,10 @@ from pyshell import handshake
 from pyshell.blackbox import BlackBox
 from pyshell.errors import PyshellError
 from pyshell.frozen import dataclass
-from pyshell.host.birth import PACKAGE, Newborn
-from pyshell.host.ordering import Shown
-from pyshell.host.stacks import tidy
-from pyshell.host.terminal import Terminal
+from pyshell.host.processes.birth import PACKAGE, Newborn
+from pyshell.host.processes.ordering import Shown
+from pyshell.host.processes.stacks import tidy
+from pyshell.host.processes.terminal import Terminal
 from pyshell.protocol import REPORT_OPERATIONS, WORKER_OPERATIONS, ExitInfo, Nothing, Reports
 from pyshell.transport import Link
 

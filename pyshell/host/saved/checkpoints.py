@@ -19,8 +19,8 @@ from typing import TypeVar
 from pyshell.errors import StoreError
 from pyshell.exits import exit_watch
 from pyshell.frozen import dataclass
-from pyshell.host import timeline
-from pyshell.host.stalling import Stalling
+from pyshell.host.processes.stalling import Stalling
+from pyshell.host.saved import timeline
 from pyshell.protocol import Checkpoint, Saved, SaveFailed, Unsaved
 from pyshell.store import Manifest, Pruned, Retention, Store
 from pyshell.store.prune import KEEP

@@ -17,14 +17,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pyshell import choosing, scripts, starting
+from pyshell import choosing, starting
 from pyshell.client import Session
 from pyshell.errors import PyshellError, SessionNotFound, UsageError
 from pyshell.following import Following, Streams, say
 from pyshell.frozen import dataclass
 from pyshell.paths import check_name, name_for_directory
 from pyshell.protocol import Checkpoint, Held, HistoryEntry
-from pyshell.scripts import Head, Statement
+from pyshell.subcommands import scripts
+from pyshell.subcommands.scripts import Head, Statement
 
 SAVED_SECONDS = 30.0
 """How long a state that is being saved is waited for before the run goes on from an older one."""

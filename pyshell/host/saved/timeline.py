@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pyshell.errors import PyshellError, StoreError
 from pyshell.frozen import dataclass
-from pyshell.host.journal import past_cells
+from pyshell.host.journals.journal import past_cells
 from pyshell.paths import Roots
 from pyshell.protocol import (
     Checkpoint,
@@ -157,7 +157,7 @@ def _lost(key: str) -> Unsaved:
 
 
 def main() -> int:
-    """`python -m pyshell.host.timeline` with `name state runtime check diff` as JSON on its input.
+    """`python -m pyshell.host.saved.timeline` with `name state runtime check diff` as JSON on its input.
 
     Writes the checkpoints and the newest cells as JSON, a line each; or with `check` what is wrong with the store; or
     with `diff` (two numbers) what differs.

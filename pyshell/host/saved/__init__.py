@@ -1,0 +1,4 @@
+"""What is saved: checkpoints that are committed, listed, compared and tried out.
+
+Runs in: host.
+"""
