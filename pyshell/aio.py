@@ -112,8 +112,7 @@ class Session:
         """
         reading = Reading(after, cell, None)
         while True:
-            async with self._readers:
-                batch = await self._next_batch(reading.question())
+            batch = await self._next_batch(reading.question())
             for event in batch.events:
                 yield event
             if reading.is_over(batch):
@@ -121,6 +120,7 @@ class Session:
 
     async def _next_batch(self, question: ReadEvents) -> Events:
         """Who is cancelled meanwhile leaves no question behind at the host."""
+        await self._readers.acquire()
         ask = functools.partial(self._session.submit, "events", question)
         asked = asyncio.ensure_future(self._on_thread(ask))
         try:
@@ -129,6 +129,8 @@ class Session:
         except asyncio.CancelledError:
             asked.add_done_callback(_withdraw)
             raise
+        finally:  # not before it is asked, or withdrawn
+            asked.add_done_callback(lambda _: self._readers.release())
 
     async def _on_thread(self, function: Callable[[], R]) -> R:
         if self._is_closed:

@@ -77,7 +77,7 @@ class Session(Timeline):
         self._control, self._serving = self._dial()
         self._readers: set[Link] = set()
         self._idle_readers: list[Link] = []
-        self._lanes = Lanes(lambda: self._dial()[0])
+        self._lanes = Lanes(self._dial_again)
         self._lock = threading.Lock()
         self._closed = False
 
@@ -93,6 +93,18 @@ class Session(Timeline):
         if self.is_read_only:
             link.call("look_on", Nothing())
         return link, serving
+
+    def _dial_again(self) -> Link:
+        """Another connection. It was there when this one was made, so it has ended if it cannot be had."""
+        try:
+            return self._dial()[0]
+        except SessionNotFound:
+            if self._has_stopped():
+                raise SessionStopped(f'the session "{self.name}" has ended') from None
+            raise self._host_is_gone() from None
+
+    def _host_is_gone(self) -> ConnectionLost:
+        return ConnectionLost(f'the host of the session "{self.name}" is gone; attach again')
 
     def submit(self, operation: str, request: Message) -> Future[Any]:
         """Ask the host for any operation of `protocol.HOST_OPERATIONS`; the future gets its reply or its error.
@@ -228,7 +240,7 @@ class Session(Timeline):
                     return
         except (SessionStopped, ConnectionLost):
             if not (self._closed or self._has_stopped()):
-                raise ConnectionLost(f'the host of the session "{self.name}" is gone; attach again') from None
+                raise self._host_is_gone() from None
         finally:
             self._give_back(link, usable=not asking)
 
@@ -236,7 +248,7 @@ class Session(Timeline):
         with self._lock:
             link = self._idle_readers.pop() if self._idle_readers else None
         if link is None or link.lost:
-            link, _ = self._dial()
+            link = self._dial_again()
         with self._lock:
             self._readers.add(link)
         if self._closed:  # meanwhile, by another thread, which has not seen this one

@@ -113,5 +113,7 @@ def test_a_session_that_ends_and_one_that_is_not_there() -> None:
                 assert (await waiting).status in ("aborted", "died", "interrupted")
             except (SessionStopped, ConnectionLost):
                 pass
+            with pytest.raises((SessionStopped, ConnectionLost)):
+                await anext(session.events())
 
     asyncio.run(asyncio.wait_for(main(), SECONDS * 2))
