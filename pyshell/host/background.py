@@ -36,7 +36,7 @@ class Behind:
             return False
         if isinstance(body, Error):
             self._journal.finish_cell(cell, "error")
-        if not isinstance(body, Output) or self._journal.keeps_output(body.text):
+        if not isinstance(body, Output) or self._journal.keeps_output(cell, body.text):
             self._journal.append(body, epoch=epoch, cell=cell)
         return True
 

@@ -232,7 +232,7 @@ class Supervisor:
     def on_output(self, shown: Shown) -> None:
         if not isinstance(shown, str):
             self._emit(shown, self._running)
-        elif self._journal.keeps_output(shown):
+        elif self._journal.keeps_output(self._running.cell if self._running else None, shown):
             self._emit(output_of(shown), self._running)
 
     def on_report(self, report: Report) -> None:

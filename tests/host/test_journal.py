@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from pyshell import protocol
 from pyshell.errors import SessionError, StoreFull
 from pyshell.host.journals import journal as journal_module
-from pyshell.host.journals.journal import INLINE_OUTPUT, TAIL_BYTES, Journal
+from pyshell.host.journals.journal import TAIL_BYTES, Journal
+from pyshell.host.journals.spool import INLINE
 from pyshell.plain import MAX_FRAME, plain
 from pyshell.protocol import Event, EventBody, Finished, Notice, Output, Queued, Result, Stack, Started
 
@@ -141,7 +142,7 @@ def test_much_output_lies_in_a_file_and_comes_back_the_same(reopen: Open, tmp_pa
     add(journal, *[Output(text) for text in texts])
     spool = tmp_path / "output" / "1.txt"
     assert spool.stat().st_size > 0
-    assert (tmp_path / "journal").stat().st_size < 4 * INLINE_OUTPUT
+    assert (tmp_path / "journal").stat().st_size < 4 * INLINE
     for known in (journal, None):
         opened = known or reopen()
         assert [event.body for event in read_all(opened)] == [Output(text) for text in texts]
@@ -149,7 +150,7 @@ def test_much_output_lies_in_a_file_and_comes_back_the_same(reopen: Open, tmp_pa
 
 def test_output_that_somebody_deleted_is_told_and_the_rest_is_read(reopen: Open, tmp_path: Path) -> None:
     journal = reopen()
-    add(journal, Output("x" * (INLINE_OUTPUT + 1)), Finished("ok", 0.0))
+    add(journal, Output("x" * (INLINE + 1)), Finished("ok", 0.0))
     (tmp_path / "output" / "1.txt").unlink()
     missing, finished = read_all(reopen())
     assert isinstance(missing.body, Output) and "1.txt" in missing.body.text
@@ -239,7 +240,7 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
 def test_its_files_are_this_users_alone(reopen: Open, tmp_path: Path) -> None:
     before = os.umask(0o022)
     try:
-        add(reopen(), Output("x" * (INLINE_OUTPUT + 1)))
+        add(reopen(), Output("x" * (INLINE + 1)))
     finally:
         os.umask(before)
     files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -256,7 +257,7 @@ def test_without_room_what_must_be_noted_is_noted_and_nothing_else(reopen: Open,
     journal.append(Stack("z" * 9000), epoch=1, cell=1)
     assert not journal.commit()
     assert read_all(journal)[-1].body == Queued("x")  # nothing is seen before it is on the disk
-    assert not journal.keeps_output("more")
+    assert not journal.keeps_output(1, "more")
     limit_pages(journal, more=4)
     assert journal.commit()
     assert [type(event.body) for event in read_all(journal)] == [Queued, Stack, Notice]
@@ -337,7 +338,7 @@ def use(tmp_path: Path) -> tuple[list[Event], str]:
 @pytest.mark.parametrize("change", [lambda data: data[:-9000], lambda data: b"\xff" + data[1:]])
 def test_damaged_output_is_shown_as_far_as_it_can_be(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
     journal = Journal(tmp_path / "journal", tmp_path)
-    add(journal, Output("x" * (INLINE_OUTPUT - 10)), Output("y" * 10_000), Started())
+    add(journal, Output("x" * (INLINE - 10)), Output("y" * 10_000), Started())
     journal.close()
     (tmp_path / "1.txt").write_bytes(change((tmp_path / "1.txt").read_bytes()))
     journal = Journal(tmp_path / "journal", tmp_path)

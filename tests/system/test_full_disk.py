@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,18 +77,24 @@ print(json.dumps(found))
 """
 
 
-def test_a_disk_that_fills_up_under_a_session(xdg: Path) -> None:
+def on_a_disk_of(size: str, scene: str, xdg: Path) -> dict[str, Any]:
+    """What such a program writes whose sessions lie on a file system that has only so much room."""
     (xdg / "small").mkdir()
-    command = f'mount -t tmpfs -o size=8m,mode=700 tmpfs "{xdg}/small" && exec "{sys.executable}" -c "$SCENE"'
+    command = f'mount -t tmpfs -o size={size},mode=700 tmpfs "{xdg}/small" && exec "{sys.executable}" -c "$SCENE"'
     if subprocess.run(["unshare", "-Urm", "true"], capture_output=True).returncode:
         pytest.skip("no mount namespace can be made here")
     root = Path(__file__).parents[2]
-    env = {**os.environ, "SCENE": SCENE, "XDG_STATE_HOME": f"{xdg}/small", "PYTHONPATH": str(root)}
-    scene = subprocess.run(
+    env = {**os.environ, "SCENE": scene, "XDG_STATE_HOME": f"{xdg}/small", "PYTHONPATH": str(root)}
+    played = subprocess.run(
         ["unshare", "-Urm", "sh", "-c", command], capture_output=True, text=True, timeout=110, env=env, cwd=root
     )
-    assert scene.returncode == 0, scene.stderr
-    found = json.loads(scene.stdout)
+    assert played.returncode == 0, played.stderr
+    found: dict[str, Any] = json.loads(played.stdout)
+    return found
+
+
+def test_a_disk_that_fills_up_under_a_session(xdg: Path) -> None:
+    found = on_a_disk_of("8m", SCENE, xdg)
     refused = "no room left to note the cell: free some space on the disk, then submit it again"
     assert found.pop("why").startswith("no room left to write")
     assert found.pop("told then").startswith("There is room on the disk again; 30000")
@@ -101,3 +108,37 @@ def test_a_disk_that_fills_up_under_a_session(xdg: Path) -> None:
         "in order": True,
         "check": [],
     }
+
+
+FLOOD = """
+import json, os
+import pyshell
+from tests.sessions import SECONDS, until
+
+found = {}
+with pyshell.start("flood") as session:
+    session.run("import os; kept = 1")
+    cell = session.execute("for _ in range(400): print('n' * 100_000)")
+    reply = session.wait(cell, SECONDS)
+    notices = [event.body.text for event in session.so_far(cell) if event.kind == "notice"]
+    disk = os.statvfs(os.environ["XDG_STATE_HOME"])
+    found["status"], found["printed"] = reply.status, len(reply.output)
+    found["free"] = disk.f_bavail * disk.f_frsize
+    found["told"] = notices
+    session.wait_saved(session.run("made = os.urandom(2 << 20)").cell, SECONDS)
+    os.kill(session.pid, 9)
+    until(session, lambda event: event.kind == "restored", session.status().last_event)
+    found["back"] = session.run("kept, len(made)", SECONDS).result
+    found["next"] = len(session.run("print('m' * 2_000_000)", SECONDS).output)
+    session.kill()
+print(json.dumps(found))
+"""
+
+
+def test_a_cell_that_prints_without_end_leaves_room_for_what_is_saved(xdg: Path) -> None:
+    found = on_a_disk_of("24m", FLOOD, xdg)
+    assert found.pop("free") > 4 << 20
+    first, last = found.pop("told")
+    assert first.startswith("In[2] has printed") and "so that there is room for what is saved" in first
+    assert found.pop("printed") + int(last.split()[0].replace(",", "")) == 400 * 100_001
+    assert found == {"status": "ok", "back": "(1, 2097152)", "next": 2_000_001}

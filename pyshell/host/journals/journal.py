@@ -14,7 +14,6 @@ in memory, unseen by clients, and is tried again with each turn.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 import threading
 import time
@@ -27,6 +26,7 @@ from typing import Any
 from pyshell import protocol
 from pyshell.errors import ProtocolError, SessionError, StoreFull
 from pyshell.host.journals.reserve import FULL, ROOM, Reserve
+from pyshell.host.journals.spool import Spool
 from pyshell.protocol import CellStatus, Event, EventBody, History, HistoryEntry, Notice, Output, Queued, Started
 
 SCHEMA = """
@@ -41,8 +41,6 @@ create table if not exists events (
 create index if not exists events_of_cell on events (cell, seq);
 """
 FORMAT = "1"
-INLINE_OUTPUT = 1 << 20
-"""Characters of a cell's output that are kept in the database; what follows goes to the spool file."""
 TAIL_EVENTS = 2000
 TAIL_BYTES = 8 << 20
 REPLY_BYTES = 1 << 20
@@ -58,7 +56,7 @@ class Journal:
 
     def __init__(self, path: Path, output: Path) -> None:
         self.path = path
-        self._output = output
+        self._spool = Spool(output, self._tell)
         self._db = self._open()
         self._meta = {str(key): str(value) for key, value in self._rows(self._db, "select key, value from meta")}
         self._reserve = Reserve(path.with_name("reserve"))
@@ -72,7 +70,6 @@ class Journal:
         self._news = threading.Condition()
         self._reading = threading.Lock()
         self._reader = self._connect()
-        self._inline: dict[int, int] = {}
         self.last = next(int(row[0]) for row in self._rows(self._db, "select coalesce(max(seq), 0) from events"))
         for entry in self.unfinished():  # what is needed first must be readable, or the session must not begin
             self.was_started(entry.cell)
@@ -184,7 +181,8 @@ class Journal:
     def append(self, body: EventBody, *, epoch: int, cell: int | None, client: str = "") -> Event:
         """Number an event and keep it."""
         self._epoch = epoch
-        offset, length = self._spool(cell, body) if isinstance(body, Output) else (None, None)
+        place = self._spool.add(cell, body.text) if isinstance(body, Output) else None
+        offset, length = place or (None, None)
         # Numbered here, not in the worker: a restarted worker would start again at 1.
         self.last += 1
         event = Event(self.last, epoch, cell, client, time.time(), body)
@@ -198,29 +196,15 @@ class Journal:
     def _note(self, statement: str, values: tuple[Any, ...], event: Event | None = None) -> None:
         self._pending.append((statement, values, event))
 
-    def keeps_output(self, text: str) -> bool:
+    def keeps_output(self, cell: int | None, text: str) -> bool:
         """Whether there is room for what was printed; what is not kept is counted."""
-        if self._reserve.is_there or (time.monotonic() - self._looked > LOOK_SECONDS and self._has_room()):
-            return True
-        self._dropped += len(text)
-        return False
+        if not self._reserve.is_there and not (time.monotonic() - self._looked > LOOK_SECONDS and self._has_room()):
+            self._dropped += len(text)
+            return False
+        return self._spool.takes(cell, text)
 
-    def _spool(self, cell: int | None, body: Output) -> tuple[int | None, int | None]:
-        used = self._inline.get(cell or 0, 0)
-        if used + len(body.text) <= INLINE_OUTPUT:
-            self._inline[cell or 0] = used + len(body.text)
-            return None, None
-        data = body.text.encode("utf-8", "replace")
-        try:
-            with open(self._spool_file(cell), "ab", opener=_open_private) as file:
-                offset = file.tell()
-                file.write(data)
-        except OSError:  # no room, most likely: the database has a reserve
-            return None, None
-        return offset, len(data)
-
-    def _spool_file(self, cell: int | None) -> Path:
-        return self._output / f"{cell or 0}.txt"
+    def _tell(self, cell: int | None, words: str) -> None:
+        self.append(Notice(words), epoch=self._epoch, cell=cell)
 
     def _remember(self, event: Event, size: int) -> None:
         with self._news:
@@ -244,7 +228,7 @@ class Journal:
         self._note("update cells set status = ? where cell = ?", (status, cell))
         if effects:
             self.set_meta(f"effects {cell}", "\n".join(effects))
-        self._inline.pop(cell, None)
+        self._spool.end(cell)
 
     def meta(self, key: str, default: str = "") -> str:
         return self._meta.get(key, default)
@@ -330,23 +314,12 @@ class Journal:
         seq, epoch, cell, client, when, stored, offset, length = row
         try:
             if stored is None:
-                body: EventBody = Output(self._spooled(cell, int(offset), int(length)))
+                body: EventBody = Output(self._spool.read(cell, int(offset), int(length)))
                 return Event(seq, epoch, cell, client, when, body), _OVERHEAD + int(length)
             body = protocol.body_from_json(stored)
         except (ProtocolError, TypeError, ValueError):
             body, stored = Notice(f"Event {seq} of the journal is damaged, and cannot be shown."), ""
         return Event(seq, epoch, cell, client, when, body), _OVERHEAD + len(stored)
-
-    def _spooled(self, cell: int | None, offset: int, length: int) -> str:
-        path = self._spool_file(cell)
-        try:
-            with path.open("rb") as file:
-                file.seek(offset)
-                data = file.read(length)
-        except OSError as exc:  # a person may have tidied up; the other events are still there
-            return f"[{length} bytes of output were in {path}: {exc.strerror}]\n"
-        missing = length - len(data)
-        return data.decode("utf-8", "replace") + (f"[{missing} bytes are missing in {path}]\n" if missing else "")
 
     def history(self, limit: int, pattern: str) -> tuple[HistoryEntry, ...]:
         """The newest cells whose code contains `pattern`, oldest first."""
@@ -375,10 +348,6 @@ def past_meta(path: Path, key: str) -> str:
             return str(row[0]) if row else ""
     except sqlite3.Error:
         return ""
-
-
-def _open_private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _bounded(events: Iterable[tuple[Event, int]], limit: int) -> tuple[Event, ...]:
