@@ -171,7 +171,7 @@ class Evaluated(Message):
 
 @message
 class InputRequest(Message):
-    """The cell waits for a line of input."""
+    """The cell waits for a line of input, or a program that it has started does: then what it asks is in the output."""
 
     prompt: str
     password: bool
@@ -180,7 +180,7 @@ class InputRequest(Message):
 
 @message
 class InputDone(Message):
-    """The cell got its line."""
+    """It got its line, or waits no longer."""
 
 
 @message

@@ -104,9 +104,8 @@ class Console:
         self.editor = Editor(self, options)
         self._remote = Remote(session_factory, self._ring)
         self._prompts = PYTHON if options.prompt == "python" else NUMBERS
-        self._rung, self._bell = False, -1
+        self._bell, self._rung, self._ticking = -1, False, False
         self._last_fold, self._frames = 0.0, BURST_FRAMES
-        self._ticking = False
         self._ended: Ended | None = None
         self.client = ""
         """What the session calls us."""
@@ -288,9 +287,10 @@ class Console:
         return known
 
     def _show(self, folded: model.Model) -> None:
-        asked_before, self.editor.model = self.editor.model.input, folded
+        was_asked = self.editor.model.input is not None
+        self.editor.follow(folded)
         self._screen.transcript.show(model.without_prompt(folded))
-        if asked_before is not None and folded.input is None and folded.running is not None:
+        if was_asked and folded.input is None and folded.running is not None:
             self.editor.holding.begin()
         elif self.editor.is_answering or folded.running is None:
             self.editor.holding.end()

@@ -2,8 +2,7 @@
 
 Runs in: console.
 
-No urwid here. What may block is asked of a `Desk`, and the answer comes back in the UI thread, which
-owns the editor.
+No urwid here. What may block is asked of a `Desk`; the answer comes back in the UI thread, which owns the editor.
 """
 
 from __future__ import annotations
@@ -106,6 +105,12 @@ class Editor:
         if is_other or (self.menu is not None and self.menu.selected is not None):
             return ""
         return self.history.suggestion(self.code)
+
+    def follow(self, model: Model) -> None:
+        """Know more; what was being typed for a question that is open no longer is for no other one."""
+        if self.is_answering and model.input is not self.model.input:
+            self.answer = Buffer()
+        self.model = model
 
     def put(self, buffer: Buffer) -> None:
         """Change the text under edit, so that undo knows."""

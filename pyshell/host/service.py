@@ -285,7 +285,7 @@ class HostService:
         """On the client's thread: a terminal that nobody reads makes only this client wait."""
         if not self._loop.ask(self._supervisor.terminal).write(data):
             raise WorkerBusy("nothing reads the worker's terminal at the moment")
-        return Nothing()
+        return self._do(self._supervisor.reading.typed)
 
     def _do(self, function: Callable[[], None]) -> Nothing:
         self._loop.ask(function)

@@ -28,6 +28,7 @@ from pyshell.host.travel import ARRIVALS, Arrival, Travel, ended_unsaved
 from pyshell.host.workers import again
 from pyshell.host.workers.ladder import Ladder
 from pyshell.host.workers.past import acquit, ended_together, left_over, mark, not_started
+from pyshell.host.workers.reading import Reading
 from pyshell.host.workers.succession import Succession
 from pyshell.protocol import (
     Asked,
@@ -43,8 +44,6 @@ from pyshell.protocol import (
     ExitInfo,
     Finished,
     Held,
-    InputDone,
-    InputRequest,
     InterruptReply,
     LoadNames,
     NeverReplayed,
@@ -86,7 +85,6 @@ class Supervisor:
         self._running: QueuedCell | None = None
         self._started_at = 0.0
         self._dead_cell: QueuedCell | None = None
-        self._request: InputRequest | None = None
         self._ledger = Ledger()
         self._asked: Asked | None = None
         self._saved: Verdict | None = None
@@ -101,6 +99,7 @@ class Supervisor:
         self.succession = Succession(place, loop, journal, checkpoints, self)
         self.travel = Travel(loop, journal, checkpoints, self.succession, self)
         self.comms = Comms(journal, self.succession, self)
+        self.reading = Reading(loop, self.succession, lambda: self._running, self._emit)
         self._ladder = Ladder(loop, self.succession, self._in_front, lambda text, c: self._emit(Stack(text), c))
 
     def begin(self, first: Newborn | None = None) -> None:
@@ -219,7 +218,7 @@ class Supervisor:
             queued=tuple([cell.cell for cell in self._queue]), held=self._held, clients=len(self.clients),
             checkpoint=saved.sequence if saved else None, saved_cell=saved.ended if saved else None,
             verified_cell=self._verified_cell, unsaved=unsaved_of(saved) if saved else (),
-            waiting_for_input=self._request, started=self._begun, last_event=self._journal.newest,
+            waiting_for_input=self.reading.request, started=self._begun, last_event=self._journal.newest,
             background=self._behind.cells,
         )  # fmt: skip
 
@@ -254,16 +253,16 @@ class Supervisor:
         elif isinstance(body, Asked):
             self._asked = body
         elif not isinstance(body, (Ready, Restored, AskedForQueue)):
-            if isinstance(body, (InputRequest, InputDone)):
-                self._request = body if isinstance(body, InputRequest) else None
-            elif isinstance(body, NeverReplayed):
+            self.reading.told(body)
+            if isinstance(body, NeverReplayed):
                 mark(self._journal, body)
             self._emit(body, self._running)
 
     def _on_finished(self, finished: Finished) -> None:
         if self._running is None:
             return
-        cell, self._running, self._request = self._running, None, None
+        cell, self._running = self._running, None
+        self.reading.end()
         self._journal.finish_cell(cell.cell, finished.status, finished.effects)
         self._emit(finished, cell)
         self._ledger.ended(cell.cell)
@@ -305,7 +304,8 @@ class Supervisor:
 
     def on_exit(self, info: ExitInfo | None) -> None:
         cell, self._running = self._running, None
-        self._request = self._verified_cell = self._asked = None
+        self._verified_cell = self._asked = None
+        self.reading.end()
         self.travel.worker_died(self.succession.last_crumb)
         self._behind.lost(self.succession.epoch)
         if info is not None:
@@ -373,6 +373,7 @@ class Supervisor:
         self._started_at = time.monotonic()
         self._ladder.start_anew()
         self._change("execute")
+        self.reading.begin(cell)
         self._emit(Started(), cell)
         # Durable before it runs: a cell that takes the machine down is in the journal.
         self._journal.keep()

@@ -487,6 +487,16 @@ def test_an_answer_that_did_not_arrive_can_be_given_again(editor: Editor, desk: 
     assert editor.is_answering and editor.answer.text == "Bob"
 
 
+@pytest.mark.parametrize("after", [None, p.InputRequest("Password: ", True)], ids=["nothing", "a password"])
+def test_half_an_answer_is_for_no_other_question(editor: Editor, after: p.InputRequest | None) -> None:
+    """The cell was interrupted, or the program did not wait any longer, or somebody else has answered."""
+    editor.model = Model(running=1, input=p.InputRequest("name? ", False))
+    press(editor, "half")
+    editor.follow(Model(running=1, input=after))
+    editor.follow(Model(running=2, input=p.InputRequest("name? ", False)))
+    assert editor.is_answering and editor.answer.text == ""
+
+
 def test_keys_behind_an_answer_wait_for_the_next_question(editor: Editor, desk: Desk) -> None:
     question = Model(running=1, input=p.InputRequest("(Pdb) ", False))
     editor.model = question

@@ -151,6 +151,11 @@ class Terminal:
                     return False
         return True
 
+    @property
+    def use(self) -> TerminalUse:
+        """How the program in front uses it, as was told last. Any thread."""
+        return self._splitter.use
+
     def foreground(self) -> int:
         """The process group that Ctrl-C reaches; 0 if there is none."""
         try:

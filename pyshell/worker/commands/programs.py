@@ -54,10 +54,11 @@ def _ended(call: Call, status: int) -> None:
 def system(call: Call) -> None:
     """%system COMMAND, !COMMAND
 
-    Runs a line of your shell (`$SHELL`) on the terminal, where it may ask and draw; Ctrl-C is the program's. In
-    the console, F4 sends keys straight to it. `{expression}` and `$name` stand for values of the session: `!wc
-    -l {path}`; `$$name` is the shell's own. The exit status is in `_exit_code`. `lines = !COMMAND` takes what
-    is printed, errors included, as a list of lines; so does `!!COMMAND`.
+    Runs a line of your shell (`$SHELL`) on the terminal, where it may ask and draw; Ctrl-C is the program's. A
+    line that it waits for is asked for as by `input()`; in the console, F4 sends keys straight to it.
+    `{expression}` and `$name` stand for values of the session: `!wc -l {path}`; `$$name` is the shell's own. The
+    exit status is in `_exit_code`. `lines = !COMMAND` takes what is printed, errors included, as a list of
+    lines; so does `!!COMMAND`.
     """
     in_front(call, call.filled())
 
