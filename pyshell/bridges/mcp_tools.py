@@ -82,7 +82,7 @@ class Agent:
         return f"In[{cell}] {what} after {seconds:.0f} s. wait({cell}) waits on; interrupt() stops the cell that runs."
 
     def answer(self, text: str, timeout: float = 30.0) -> str:
-        """Answer a cell that asks for a line by input(). Passwords are for the person to type."""
+        """Answer a cell that asks for a line by input(), or by a program. Passwords are for the person to type."""
         status = self._session.status()
         if status.waiting_for_input is None or status.cell is None:
             raise UsageError("no cell asks for input; status() tells what the session does")
@@ -238,9 +238,10 @@ def lost(agent: Agent, exc: ConnectionLost) -> str:
 
 
 def _asks(cell: int, request: InputRequest) -> str:
+    prompt = repr(request.prompt) if request.prompt else "what it asks is in its output"
     if request.password:
-        return f"In[{cell}] asks for a password ({request.prompt!r}): the person must type it; wait({cell}) waits."
-    return f"In[{cell}] asks for a line: {request.prompt!r}. answer(text) gives it."
+        return f"In[{cell}] asks for a password ({prompt}): the person must type it; wait({cell}) waits."
+    return f"In[{cell}] asks for a line: {prompt}. answer(text) gives it."
 
 
 def _entry(entry: HistoryEntry | None, cell: int) -> str:

@@ -77,6 +77,7 @@ class Commands:
         self._stage = stage
         self._editor = editor
         self._screen = screen
+        editor.holding.press = self.key
         self._browsing: Browsing | None = None
         self._has_mouse = False
         self._asked_about: Remakeable | None = None
@@ -100,6 +101,8 @@ class Commands:
             return True
         if browsing is not None and command not in PASSED_ON:
             return True
+        if command == "leave" and self._editor.holding.holds(key):
+            return True  # it may be the end of what a program reads
         self._screen.hint = ""
         action: Any = getattr(self, f"do_{command}", None) if command else None
         if action is not None and action() is not False:

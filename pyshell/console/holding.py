@@ -18,10 +18,16 @@ class Holding:
 
     def __init__(self, desk: Desk, press: Callable[[str], object]) -> None:
         self._desk = desk
-        self._press = press
+        self.press = press
+        """Called for each key when it is known whose they are."""
         self._keys: list[str] = []
         self._token: object | None = None
         """Set while keys are held."""
+
+    @property
+    def is_on(self) -> bool:
+        """Whether keys are held."""
+        return self._token is not None
 
     def holds(self, key: str) -> bool:
         """Whether the key is kept for later."""
@@ -41,7 +47,7 @@ class Holding:
             self._token = None
             keys, self._keys = self._keys, []
             for key in keys:
-                self._press(key)
+                self.press(key)
 
     def drop(self) -> None:
         """Nobody wants the keys any more."""

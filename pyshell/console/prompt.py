@@ -57,9 +57,7 @@ class Prompt(Widget):
 
     def _rows_above(self, width: int) -> list[Row]:
         return (
-            []
-            if self._editor.is_answering
-            else [row for runs in lines_above(self._editor) for row in wrap(runs, width)]
+            [] if _is_asked(self._editor) else [row for runs in lines_above(self._editor) for row in wrap(runs, width)]
         )
 
 
@@ -70,11 +68,11 @@ class _Text:
         self._width = width
         buffer, self._pieces = _shown(editor)
         self.lines = buffer.split("\n")
-        before = (buffer if editor.hides_text else editor.buffer.before).split("\n")
+        before = (editor.buffer.before if buffer else "").split("\n")
         self._cursor_line, self._before_cursor = len(before) - 1, before[-1]
         self._prompts = _prompts(editor, width)
         self._marks = marks(editor)
-        self._suggestion = editor.suggestion
+        self._suggestion = editor.suggestion if not _is_asked(editor) else ""
 
     def _prompt(self, number: int) -> Run:
         return self._prompts[number > 0]
@@ -123,10 +121,20 @@ class _Text:
         return rows
 
 
+def _is_between(editor: Editor) -> bool:
+    """Whether a question has its answer and the next one may come at once: a prompt in between would only flash."""
+    return editor.holding.is_on and not editor.is_answering
+
+
+def _is_asked(editor: Editor) -> bool:
+    """Whether the prompt is not the next cell's at the moment."""
+    return editor.is_answering or editor.holding.is_on
+
+
 def _shown(editor: Editor) -> tuple[str, Callable[[int], tuple[Piece, ...]]]:
     """The text as it is shown, and how to get a line of it in colour."""
-    text = "" if editor.hides_text else editor.buffer.text
-    if editor.is_answering:
+    text = "" if editor.hides_text or _is_between(editor) else editor.buffer.text
+    if _is_asked(editor):
         lines = text.split("\n")
         return text, lambda number: ((None, lines[number]),)
     return text, highlight(text).line
@@ -140,7 +148,7 @@ def marks(editor: Editor) -> Marks:
     """What is selected, or else the bracket at the cursor and the one that belongs to it."""
     found: Marks = {}
     buffer = editor.buffer
-    if editor.hides_text:
+    if editor.hides_text or _is_between(editor):
         return found
     start, end = editor.selected
     if start < end:
@@ -175,6 +183,8 @@ def restyled(pieces: tuple[Piece, ...], first: int, last: int, style: str) -> tu
 
 def _prompts(editor: Editor, width: int) -> tuple[Run, Run]:
     """What stands before the first line and before the others."""
+    if _is_between(editor):
+        return ("prompt.input", ""), ("prompt.input", "")
     if editor.is_answering:
         return ("prompt.input", ansi.plain(input_prompt(editor.model))), ("prompt.input", "")
     number = editor.model.next_cell + len(editor.submitted)

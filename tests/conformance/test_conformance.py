@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from pyshell import Session
+from pyshell.host.processes.blocked import READ
 from tests.conformance.adapters import ADAPTERS
 from tests.conformance.clients import Client, Object
 from tests.sessions import becomes_true, started
@@ -104,6 +105,20 @@ def test_input(session: Session, client: Client) -> None:
     assert followed.until(cell, "input_request")["prompt"] == "name? "
     client.input("Grace é")
     assert followed.until(cell, "result")["text"] == "'Grace é'"
+    followed.until(cell, "finished")
+
+
+@pytest.mark.skipif(not READ, reason="the system does not tell who reads the terminal")
+def test_input_for_a_program(session: Session, client: Client) -> None:
+    followed = Followed(session, client)
+    cell = client.execute("lines = !stty -echo; read p; stty echo; read n; echo $$p-$$n\nlines[-1]")
+    asked = followed.until(cell, "input_request")
+    assert (asked["prompt"], asked["password"]) == ("", True)
+    client.input("sesame")
+    asked = followed.until(cell, "input_request")
+    assert (asked["prompt"], asked["password"]) == ("", False)
+    client.input("Grace é")
+    assert followed.until(cell, "result")["text"] == "'sesame-Grace é'"
     followed.until(cell, "finished")
 
 

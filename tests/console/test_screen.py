@@ -152,6 +152,16 @@ def test_a_password_is_not_drawn() -> None:
     assert cursor(shown) == (10, 0)
 
 
+def test_between_two_questions_no_other_prompt_flashes() -> None:
+    shown = screen(Model(running=1, tail=Tail(("(Pdb) ",)), input=p.InputRequest("(Pdb) ", False)))
+    shown._editor.code = edit.filled("the next cell")
+    shown._editor.do("enter")
+    show(shown, Model(running=1))
+    assert (text(shown)[0], cursor(shown)) == ("", (0, 0))
+    shown._editor.holding.end()
+    assert text(shown)[0] == "In [1]: the next cell"
+
+
 def test_waiting_and_held_cells_stand_above_the_prompt() -> None:
     cells = {2: Cell(2, "one\nmore", "me"), 3: Cell(3, "two", "me")}
     shown = screen(Model(state="idle", epoch=2, cells=cells, queue=(2, 3), held=True, next_cell=4))

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from pyshell import errors, starting
+from pyshell.host.processes.blocked import READ
 from tests.sessions import becomes_true
 from tests.terminal import Terminal
 
@@ -170,6 +171,21 @@ def test_lines_of_the_debugger_are_edited(terminal: Terminal) -> None:
     terminal.wait(lambda: "\x1b[?1049l" in terminal.raw, WAIT, "the terminal to be lent")
     terminal.send("p n + 1" + LEFT + "40" + "\x050\r")  # 40 before the 1, and 0 behind it
     terminal.wait_screen(r"^4051$", WAIT)
+
+
+# --- programs ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not READ, reason="the system does not tell who reads the terminal")
+def test_what_is_typed_for_a_program_reaches_it_and_no_password_is_shown(terminal: Terminal) -> None:
+    asks = "!read name; stty -echo; read word; stty echo; echo got-$$name-${#word}; cat"
+    run(terminal, asks, shows=r"In \[1\] waits for input")
+    run(terminal, "Ada", shows=r"In \[1\] waits for a password")
+    run(terminal, "sesame", shows=r"^got-Ada-6$(.*\n)*.*waits for input")
+    run(terminal, "to the end", shows=r"^to the end\nto the end$(.*\n)*.*waits for input")
+    terminal.send("\x04")
+    terminal.wait_screen(r"saved In \[1\]", WAIT)
+    assert "sesame" not in terminal.text
 
 
 # --- output -----------------------------------------------------------------------------------------
