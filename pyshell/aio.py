@@ -25,6 +25,7 @@ from pyshell.protocol import Event, Events, ReadEvents
 P = ParamSpec("P")
 R = TypeVar("R")
 THREADS = 8
+CLOSED = "this connection is closed"
 
 
 def _awaited(
@@ -111,30 +112,47 @@ class Session:
         ConnectionLost if the host dies, or this is closed.
         """
         reading = Reading(after, cell, None)
-        while True:
-            batch = await self._next_batch(reading.question())
-            for event in batch.events:
-                yield event
-            if reading.is_over(batch):
-                return
+        try:
+            while (batch := await self._next_batch(reading.question())) is not None:
+                for event in batch.events:
+                    yield event
+                if reading.is_over(batch):
+                    return
+            raise client.why_lost(self._session.paths)
+        except SessionStopped:
+            if not reading.has_begun:
+                raise
 
-    async def _next_batch(self, question: ReadEvents) -> Events:
-        """Who is cancelled meanwhile leaves no question behind at the host."""
+    async def _next_batch(self, question: ReadEvents) -> Events | None:
+        """None if the host goes meanwhile."""
+        if not question.timeout:  # what is there already takes no place from those who wait
+            return await self._ask(question, lambda: None)
         await self._readers.acquire()
+        return await self._ask(question, self._readers.release)
+
+    async def _ask(self, question: ReadEvents, then: Callable[[], None]) -> Events | None:
+        """Who is cancelled meanwhile leaves no question behind at the host."""
         ask = functools.partial(self._session.submit, "events", question)
         asked = asyncio.ensure_future(self._on_thread(ask))
         try:
-            batch: Events = await _outcome(await asyncio.shield(asked))
-            return batch
+            return await self._batch(await asyncio.shield(asked))
         except asyncio.CancelledError:
             asked.add_done_callback(_withdraw)
             raise
         finally:  # not before it is asked, or withdrawn
-            asked.add_done_callback(lambda _: self._readers.release())
+            asked.add_done_callback(lambda _: then())
+
+    async def _batch(self, answer: Future[Events]) -> Events | None:
+        try:
+            return await _outcome(answer)
+        except (SessionStopped, ConnectionLost):
+            if self._is_closed:
+                raise ConnectionLost(CLOSED) from None
+            return None
 
     async def _on_thread(self, function: Callable[[], R]) -> R:
         if self._is_closed:
-            raise ConnectionLost("this connection is closed")
+            raise ConnectionLost(CLOSED)
         return await asyncio.get_running_loop().run_in_executor(self._threads, function)
 
     async def close(self) -> None:

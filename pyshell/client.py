@@ -30,7 +30,6 @@ from pyshell.protocol import (
     CompletenessReply,
     Completions,
     Event,
-    Events,
     Execute,
     HistoryEntry,
     Input,
@@ -43,7 +42,6 @@ from pyshell.protocol import (
     OpenComms,
     Queue,
     ReadChildren,
-    ReadEvents,
     ReadHistory,
     ReadTable,
     ReadVariables,
@@ -56,6 +54,7 @@ from pyshell.protocol import (
     Variable,
     Variables,
 )
+from pyshell.readers import Readers
 from pyshell.timeline import Timeline
 from pyshell.transport import Link
 
@@ -63,6 +62,13 @@ PAGE = 1000
 """Names that are asked for at once."""
 KILL_SECONDS = 120.0
 """How long a session may take to end; a save that is under way is waited for."""
+
+
+def why_lost(paths: SessionPaths) -> ConnectionLost | SessionStopped:
+    """What to raise when a host is gone. One that ends in order removes its token."""
+    if paths.token.exists():
+        return ConnectionLost(f'the host of the session "{paths.name}" is gone; attach again')
+    return SessionStopped(f'the session "{paths.name}" has ended')
 
 
 class Session(Timeline):
@@ -75,10 +81,8 @@ class Session(Timeline):
         self.is_read_only = read_only
         self._paths = paths
         self._control, self._serving = self._dial()
-        self._readers: set[Link] = set()
-        self._idle_readers: list[Link] = []
+        self._readers = Readers(self._dial_again)
         self._lanes = Lanes(self._dial_again)
-        self._lock = threading.Lock()
         self._closed = False
 
     def _dial(self) -> tuple[Link, threading.Thread]:
@@ -99,12 +103,7 @@ class Session(Timeline):
         try:
             return self._dial()[0]
         except SessionNotFound:
-            if self._has_stopped():
-                raise SessionStopped(f'the session "{self.name}" has ended') from None
-            raise self._host_is_gone() from None
-
-    def _host_is_gone(self) -> ConnectionLost:
-        return ConnectionLost(f'the host of the session "{self.name}" is gone; attach again')
+            raise why_lost(self._paths) from None
 
     def submit(self, operation: str, request: Message) -> Future[Any]:
         """Ask the host for any operation of `protocol.HOST_OPERATIONS`; the future gets its reply or its error.
@@ -226,50 +225,17 @@ class Session(Timeline):
                 yield from batch
 
     def _batches(self, after: int, cell: int | None, deadline: float | None) -> Generator[tuple[Event, ...]]:
-        # A connection of its own: the host answers one question at a time on each.
-        link = self._borrow_reader()
         reading = Reading(after, cell, deadline)
-        asking = False
         try:
-            while True:
-                asking = True
-                batch = self._next_batch(link, reading.question())
-                asking = False
+            while (batch := self._readers.ask(reading.question())) is not None:
                 yield batch.events
                 if reading.is_over(batch):
                     return
-        except (SessionStopped, ConnectionLost):
-            if not (self._closed or self._has_stopped()):
-                raise self._host_is_gone() from None
-        finally:
-            self._give_back(link, usable=not asking)
-
-    def _borrow_reader(self) -> Link:
-        with self._lock:
-            link = self._idle_readers.pop() if self._idle_readers else None
-        if link is None or link.lost:
-            link = self._dial_again()
-        with self._lock:
-            self._readers.add(link)
-        if self._closed:  # meanwhile, by another thread, which has not seen this one
-            link.close()
-        return link
-
-    def _give_back(self, link: Link, usable: bool) -> None:
-        with self._lock:
-            self._readers.discard(link)
-            if usable and not link.lost and not self._closed:
-                self._idle_readers.append(link)
-                return
-        link.close()
-
-    def _next_batch(self, link: Link, request: ReadEvents) -> Events:
-        batch: Events = link.call("events", request, timeout=None)
-        return batch
-
-    def _has_stopped(self) -> bool:
-        # The host removes its token when it ends in order, not when it is killed.
-        return not self._paths.token.exists()
+            if not self._closed:
+                raise why_lost(self._paths)
+        except SessionStopped:
+            if not reading.has_begun:
+                raise
 
     # --- looking ----------------------------------------------------------------------------------------
 
@@ -371,10 +337,8 @@ class Session(Timeline):
         """Close this connection; iterators of `events` end."""
         self._closed = True
         self._lanes.close()
-        with self._lock:
-            links = [self._control, *self._readers, *self._idle_readers]
-        for link in links:
-            link.close()
+        self._readers.close()
+        self._control.close()
 
     def __enter__(self) -> Session:
         return self

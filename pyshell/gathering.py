@@ -62,15 +62,20 @@ class Reading:
         self._after = after
         self._cell = cell
         self._deadline = deadline
+        self._has_all = False
+        """Whether there was nothing more when the last answer came."""
+        self.has_begun = False
+        """Whether there was an answer."""
 
     def question(self) -> ReadEvents:
-        """The next one to ask."""
+        """The next one to ask. It waits at the host, for which there is no place for everybody, if it has to."""
         left = POLL_SECONDS if self._deadline is None else min(POLL_SECONDS, self._deadline - time.monotonic())
-        return ReadEvents(self._after, self._cell, READ_LIMIT, max(0.0, left))
+        return ReadEvents(self._after, self._cell, READ_LIMIT, max(0.0, left) if self._has_all else 0.0)
 
     def is_over(self, batch: Events) -> bool:
         """Whether this answer was the last one."""
         self._after = batch.events[-1].seq if batch.events else batch.last
+        self._has_all, self.has_begun = self._after >= batch.last, True
         if batch.stopped and self._after >= batch.last:
             return True
         return not batch.events and has_passed(self._deadline)

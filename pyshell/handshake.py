@@ -20,6 +20,7 @@ import os
 import socket
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from pyshell import protocol
@@ -65,10 +66,22 @@ def dial(path: Path, token_path: Path) -> socket.socket:
         exc.pid = pid
         sock.close()
         raise
+    except ConnectionLost:
+        sock.close()
+        _knock(path)  # it may have died just now
+        raise
     except BaseException:  # whatever it is, it goes on when this is tidied up
         sock.close()
         raise
     return sock
+
+
+def _knock(path: Path) -> None:
+    """FileNotFoundError or ConnectionRefusedError if nobody is there."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.settimeout(HANDSHAKE_SECONDS)
+        with suppress(ConnectionLost):  # somebody is, and takes no more of them
+            _connect(sock, path)
 
 
 def _connect(sock: socket.socket, path: Path) -> None:

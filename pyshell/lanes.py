@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from typing import Any
 
 from pyshell.errors import CallTimeout, ConnectionLost, PyshellError
-from pyshell.protocol import HOST_OPERATIONS, Message
+from pyshell.protocol import HOST_OPERATIONS, Message, ReadEvents
 from pyshell.transport import Link
 
 MAX_WAITING = 32
-"""Questions for events that one client may have open at once; a host has 64 connections for all."""
+"""Questions for events that may wait at once for one client; a host has a number of connections for all."""
 
 _LANES = {
     "status": "quick", "complete": "quick", "inspect": "quick", "queue": "quick", "interrupt": "quick",
@@ -44,8 +44,8 @@ class Lanes:
         """The future gets the reply or the error. Only dialling can take a moment: once for each lane."""
         if operation not in HOST_OPERATIONS:
             raise KeyError(operation)
-        if operation == "events":
-            return self._wait(request)
+        if isinstance(request, ReadEvents):
+            return self._wait(request) if request.timeout > 0 else self._look(request)
         return self._lane(_LANES.get(operation, "changes")).submit(operation, request)
 
     def _lane(self, name: str) -> Link:
@@ -60,11 +60,17 @@ class Lanes:
             raise ConnectionLost("this connection is closed")
         return self._dial()
 
-    def _wait(self, request: Message) -> Future[Any]:
+    def _look(self, request: ReadEvents) -> Future[Any]:
+        """What is there already takes no place from those who wait."""
+        answer: Future[Any] = Future()
+        _submitted(self._lane("pages"), request).add_done_callback(lambda asked: _pass_on(asked, answer))
+        return answer
+
+    def _wait(self, request: ReadEvents) -> Future[Any]:
         """Its answer may be cancelled, as that of nothing else: we hang up, and the host stops waiting."""
         link = self._borrow()
         try:
-            asked = link.submit("events", request)
+            asked = _submitted(link, request)
         except PyshellError:
             self._put_back(link)
             raise
@@ -76,12 +82,7 @@ class Lanes:
     def _hand_over(self, link: Link, asked: Future[Any], answer: Future[Any]) -> None:
         # In this order: who has the answer may ask the next question at once.
         self._put_back(link)
-        if not answer.set_running_or_notify_cancel():
-            return
-        if (exc := asked.exception()) is not None:
-            answer.set_exception(exc)
-        else:
-            answer.set_result(asked.result())
+        _pass_on(asked, answer)
 
     def _borrow(self) -> Link:
         with self._lock:
@@ -114,3 +115,22 @@ class Lanes:
             links = [*self._links.values(), *self._waiting, *self._idle]
         for link in links:
             link.close()
+
+
+def _submitted(link: Link, request: ReadEvents) -> Future[Any]:
+    """Also of a connection that is lost by now, which is no other thing than one that is lost a moment later."""
+    try:
+        return link.submit("events", request)
+    except ConnectionLost as exc:
+        failed: Future[Any] = Future()
+        failed.set_exception(exc)
+        return failed
+
+
+def _pass_on(asked: Future[Any], answer: Future[Any]) -> None:
+    if not answer.set_running_or_notify_cancel():
+        return
+    if (exc := asked.exception()) is not None:
+        answer.set_exception(exc)
+    else:
+        answer.set_result(asked.result())

@@ -15,8 +15,8 @@ import pytest
 from pyshell import Session, aio
 from pyshell.errors import ConnectionLost, SessionNotFound, SessionStopped, UsageError
 from pyshell.lanes import MAX_WAITING
-from pyshell.protocol import Event
-from tests.sessions import SECONDS, another, started
+from pyshell.protocol import Event, Result
+from tests.sessions import SECONDS, another, host_of, kill, started
 
 # `run` and `wait` take no `timeout`: asyncio has its own.
 OWN = {"run", "wait", "events", "close"}
@@ -81,6 +81,46 @@ def test_who_is_cancelled_leaves_no_question_behind(shared: Session) -> None:
             assert (await session.run("6 * 7")).result == "42"
 
     asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+def test_what_is_over_is_told_while_others_wait(shared: Session) -> None:
+    past = shared.run("'past'").cell
+
+    async def main() -> None:
+        async with aio.Session(another(shared)) as session:
+            last = (await session.status()).last_event
+            watching = [asyncio.ensure_future(_results(session, last)) for _ in range(3 * MAX_WAITING)]
+            while not session._readers.locked():
+                await session.status()
+            assert (await session.wait(past)).result == "'past'"
+            assert (await session.run("'now'")).result == "'now'"
+            assert await asyncio.gather(*watching) == ["'now'"] * len(watching)
+
+    asyncio.run(asyncio.wait_for(main(), SECONDS))
+
+
+async def _results(session: aio.Session, after: int) -> str:
+    async for event in session.events(after):
+        if isinstance(event.body, Result):
+            return event.body.text
+    raise AssertionError("the session ended")
+
+
+def test_a_host_that_dies_is_told_to_everybody_who_waits() -> None:
+    async def main(control: Session) -> None:
+        session = aio.Session(another(control))
+        cell = await session.execute("import signal; signal.pause()")
+        waiting = [asyncio.ensure_future(session.wait(cell)) for _ in range(50)]
+        while len(session._session._lanes._waiting) < MAX_WAITING:  # those that have a connection
+            await session.status()
+        kill(host_of(control), control.pid or 0)
+        told = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(exc) for exc in told} == {ConnectionLost}
+        assert {str(exc) for exc in told} == {'the host of the session "dies" is gone; attach again'}
+        await session.close()
+
+    with started("dies") as control:
+        asyncio.run(asyncio.wait_for(main(control), SECONDS))
 
 
 async def _is_cancelled(task: asyncio.Task[Event]) -> bool:

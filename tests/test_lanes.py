@@ -49,7 +49,7 @@ def test_who_has_an_answer_may_ask_the_next_question_at_once(shared: Session) ->
         waiting = [ask(session, NEVER) for _ in range(MAX_WAITING - 1)]
         with turns_of(1e-6):
             for _ in range(500):
-                answer = ask(session, ReadEvents())
+                answer = ask(session, ReadEvents(timeout=60.0))
                 while not answer.done():
                     pass  # whoever sleeps is woken later than the place is free
                 batch: Events = answer.result()
@@ -58,10 +58,12 @@ def test_who_has_an_answer_may_ask_the_next_question_at_once(shared: Session) ->
 
 
 def test_a_question_that_is_cancelled_gives_its_place_back(shared: Session) -> None:
+    shared.run("1")
     with another(shared) as session:
         for _ in range(3):
             waiting = [ask(session, NEVER) for _ in range(MAX_WAITING)]
             with pytest.raises(CallTimeout):
                 ask(session, NEVER)
+            assert ask(session, ReadEvents()).result(SECONDS).events  # what is there already takes no place
             assert all(question.cancel() for question in waiting)
         assert ask(session, ReadEvents()).result(SECONDS).last

@@ -55,9 +55,10 @@ LAYERS: dict[str, set[str]] = {
     "timeline": {"transport", "protocol", "errors"},
     "gathering": {"protocol", "errors"},
     "lanes": {"transport", "protocol", "errors"},
+    "readers": {"lanes", "transport", "protocol", "errors"},
     "client": {
-        "gathering", "lanes", "interpreters", "timeline", "syntax", "transport", "handshake", "protocol", "paths",
-        "errors",
+        "gathering", "lanes", "readers", "interpreters", "timeline", "syntax", "transport", "handshake", "protocol",
+        "paths", "errors",
     },
     "starting": {"interpreters", "timeline", "client", "transport", "protocol", "paths", "config", "errors"},
     "aio": {"gathering", "lanes", "starting", "client", "protocol", "errors"},
