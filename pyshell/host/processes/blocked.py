@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import sys
 import termios
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -49,7 +50,7 @@ class _Process:
 
 def ticks() -> int:
     """Now, as the kernel notes when a process began."""
-    return int(_proc("uptime").split()[0].replace(".", "")) * _TICKS // 100 if READ else 0
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * _TICKS) if sys.platform == "linux" else 0
 
 
 def find_read(worker: int, master: int, since: int) -> Read | None:
