@@ -26,6 +26,7 @@ class Scene:
 
     def __init__(self) -> None:
         self.timers: list[Callable[[], object]] = []
+        self.pauses: list[float] = []
         self.running: QueuedCell | None = CELL
         self.waits: Read | None = None
         self.terminal = SimpleNamespace(use="lines", master=-1)
@@ -34,7 +35,8 @@ class Scene:
         self.reading = Reading(self, succession, lambda: self.running, lambda body, _: self.told.append(body))  # type: ignore[arg-type]
         self.reading.begin(CELL)
 
-    def later(self, _seconds: float, call: Callable[[], object]) -> None:
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        self.pauses.append(seconds)
         self.timers.append(call)
 
     def looks(self, *found: Read | None) -> list[Any]:
@@ -113,3 +115,10 @@ def test_typing_brings_the_next_look_and_no_second_row_of_looks(scene: Scene) ->
     assert len(scene.timers) == 1
     scene.reading.typed()  # nothing is asked: nothing to hurry for
     assert len(scene.timers) == 1
+
+
+def test_who_has_many_processes_is_looked_at_more_seldom(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([0.0, 0.0, 0.0, 0.02])
+    monkeypatch.setattr(reading.time, "thread_time", lambda: next(times))
+    scene.looks(None, None)
+    assert scene.pauses[-2:] == [0.06, 2.0]

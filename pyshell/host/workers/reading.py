@@ -8,6 +8,7 @@ and asked for in its name, with no prompt but what it has printed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -21,6 +22,8 @@ SOON = 0.03
 prompt that the program has printed before it is read meanwhile."""
 PAUSE = 0.2
 """Seconds at most between two looks; from SOON on each one comes twice as late as the one before."""
+REST = 100
+"""A look at many processes takes milliseconds: so many times as long passes before the next."""
 
 Tell = Callable[["InputRequest | InputDone", "QueuedCell | None"], None]
 
@@ -70,19 +73,20 @@ class Reading:
         self._pause = SOON
         self._look_later()
 
-    def _look_later(self) -> None:
+    def _look_later(self, taken: float = 0.0) -> None:
         turn = self._turn = object()
-        self._loop.later(self._pause, partial(self._look, turn))
+        self._loop.later(max(self._pause, REST * taken), partial(self._look, turn))
         self._pause = min(PAUSE, self._pause * 2)
 
     def _look(self, turn: object) -> None:
         worker = self._succession.worker
         if turn is not self._turn or self._cell is None or worker is None or self._running() is not self._cell:
             return
+        began = time.thread_time()
         if self.request is None or self._is_ours:
             is_lent = worker.terminal.use != "lines"
             self._saw(None if is_lent else find_read(worker.pid, worker.terminal.master, self._since))
-        self._look_later()
+        self._look_later(time.thread_time() - began)
 
     def _saw(self, read: Read | None) -> None:
         before, self._seen = self._seen, read
