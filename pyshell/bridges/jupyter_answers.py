@@ -5,6 +5,7 @@ Runs in: the Jupyter kernel's process (Python 3.11 and newer), on the thread tha
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
@@ -12,7 +13,7 @@ from typing import Any
 
 from pyshell import __version__
 from pyshell.client import Session
-from pyshell.protocol import HistoryEntry, Inspection
+from pyshell.protocol import HistoryEntry, Inspection, Result
 
 Content = Mapping[str, Any]
 Reply = dict[str, Any]
@@ -21,6 +22,8 @@ PROTOCOL = "5.3"
 """Of Jupyter's messages."""
 MAX_HISTORY = 10_000
 """Cells that are searched."""
+MAX_VALUES = 500
+"""The newest of those found, whose values are looked up if they are asked for: each is a question of its own."""
 
 
 def complete(session: Session, asked: Content) -> Reply:
@@ -71,8 +74,16 @@ def history(session: Session, asked: Content) -> Reply:
             found = list({entry.code: entry for entry in found}.values())
     if kind != "range" and asked.get("n"):
         found = found[-asked["n"] :]
-    codes = [(0, entry.cell, (entry.code, None) if asked.get("output") else entry.code) for entry in found]
-    return {"status": "ok", "history": codes}
+    if not asked.get("output"):
+        return {"status": "ok", "history": [(0, entry.cell, entry.code) for entry in found]}
+    values = {entry.cell: _value(session, entry.cell) for entry in found[-MAX_VALUES:]}
+    return {"status": "ok", "history": [(0, entry.cell, (entry.code, values.get(entry.cell))) for entry in found]}
+
+
+def _value(session: Session, cell: int) -> str | None:
+    """What stood behind `Out[n]:`, if there was anything."""
+    with contextlib.closing(session.events(0, cell, timeout=0.0)) as events:
+        return next((event.body.text for event in events if isinstance(event.body, Result)), None)
 
 
 def comm_info(session: Session, asked: Content) -> Reply:

@@ -210,6 +210,21 @@ def test_expressions_are_evaluated_after_the_cell(notebook: Notebook) -> None:
     assert "user_expressions" not in notebook.run("1 / 0", user_expressions={"rows": "rows"})[0]
 
 
+def test_history_comes_with_the_values_of_the_cells(notebook: Notebook) -> None:
+    for code in ("'value'", "print('printed')", "1 / 0", "None"):
+        notebook.run(code)
+
+    def history(**asked: object) -> list[list[object]]:
+        found: list[list[object]] = notebook.client.history(reply=True, timeout=SECONDS, **asked)["content"]["history"]
+        return found
+
+    whole = [[0, 1, ["'value'", "'value'"]], [0, 2, ["print('printed')", None]], [0, 3, ["1 / 0", None]]]
+    assert history(hist_access_type="tail", n=4, output=True) == [*whole, [0, 4, ["None", None]]]
+    assert history(hist_access_type="range", start=1, stop=4, output=True) == whole
+    assert history(hist_access_type="search", pattern="'val*", output=True) == whole[:1]
+    assert history(hist_access_type="tail", n=1, output=False) == [[0, 4, "None"]]
+
+
 def test_questions_are_answered_and_cells_stopped_while_one_runs(notebook: Notebook) -> None:
     client = notebook.client
     running = client.execute("answer = 42\nprint('runs', flush=True)\nwhile True: pass")

@@ -145,11 +145,18 @@ def test_undo(session: Session, client: Client) -> None:
     assert text == "'old'"
 
 
+NUMBERED = [name for name in ADAPTERS if name != "jupyter"]
+"""Clients that can ask for the events after a number; `unsaid` tells why the others cannot."""
+
+
+def test_only_jupyters_messages_have_no_numbers(client: Client, request: pytest.FixtureRequest) -> None:
+    assert ("events after a number" not in client.unsaid) == (request.node.callspec.params["client"] in NUMBERED)
+
+
+@pytest.mark.parametrize("client", NUMBERED, indirect=True)
 def test_nothing_is_missed_between_two_connections(
     session: Session, client: Client, request: pytest.FixtureRequest
 ) -> None:
-    if why := client.unsaid.get("events after a number"):
-        pytest.skip(why)
     followed = Followed(session, client)
     first = client.execute("print('seen')")
     followed.until(first, "finished")
