@@ -27,7 +27,7 @@ from pyshell.host.summary import Summary
 from pyshell.host.travel import ARRIVALS, Arrival, Travel, ended_unsaved
 from pyshell.host.workers import again
 from pyshell.host.workers.ladder import Ladder
-from pyshell.host.workers.past import acquit, ended_together, left_over, mark, not_started
+from pyshell.host.workers.past import acquit, ended_together, left_over, mark, not_started, still_runs
 from pyshell.host.workers.reading import Reading
 from pyshell.host.workers.succession import Succession
 from pyshell.protocol import (
@@ -112,8 +112,7 @@ class Supervisor:
         for finding in self._checkpoints.damage():
             self._emit(Notice(f"the saved state is damaged: {finding}"))
         if self.succession.begin(first):
-            where = f" In[{self._running.cell}]" if self._running else ""
-            self._emit(Notice(f"the worker of the host that was killed still runs{where}; waiting for it to end"))
+            self._emit(Notice(still_runs(self._running)))
         if self._state == "starting":
             self._tell_state()
 
@@ -176,14 +175,13 @@ class Supervisor:
 
     def restart(self, request: Restart) -> None:
         """Another worker, with an empty namespace or the newest state, perhaps in another interpreter."""
-        if self._state in ("starting", "restarting"):
+        if self._state in ("starting", "restarting") and not self.succession.patience.is_pausing:
             raise WorkerBusy("a worker is being started already")
         self._place.python = request.python or self._place.python
         self._journal.set_meta("python", self._place.python)
         self._fresh = request.fresh
-        was_dead = self._state == "dead"
         self._change("restart")
-        if was_dead:
+        if self.succession.worker is None:  # no other was started, or not yet
             return self.succession.start_again(request.fresh)
         self._held = bool(self._queue)  # what is submitted from here on is meant for the next worker
         self.succession.replace(request.fresh, self._in_front() is not None)
@@ -322,8 +320,7 @@ class Supervisor:
             had_state = self._came_up and not self.succession.begins_with_nothing
             self._held = bool(self._queue) and (self._held or had_state)
         self._came_up = False
-        if self._state != "stopped":
-            self._change("exited")
+        self._change("exited")
 
     def on_restored(self, restored: Restored) -> None:
         self._emit(restored, self._dead_cell)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pyshell.host.workers.recovery import MAX_CHANCES, MAX_CHECKPOINTS, MAX_SET_ASIDE, Attempt, Recovery
+from pyshell.host.workers.recovery import MAX_CHANCES, MAX_CHECKPOINTS, MAX_HITS, MAX_SET_ASIDE, Attempt, Recovery
 
 MOST = MAX_CHECKPOINTS * (MAX_SET_ASIDE + 1) + 1 + MAX_CHANCES
 
@@ -38,20 +38,44 @@ def test_the_group_that_killed_is_left_out_first() -> None:
     assert recovery.attempt() == Attempt(2, frozenset({"bad"}))
 
 
-def test_a_death_that_no_group_explains_may_be_chance_once_and_then_gives_the_checkpoint_up() -> None:
+def test_a_crash_that_no_group_explains_is_tried_once_more_and_then_gives_the_checkpoint_up() -> None:
     recovery = Recovery([3, 2], frozenset({"known"}))
-    recovery.failed("", True)
+    recovery.failed("", False)
     assert recovery.attempt() == Attempt(3, frozenset({"known"}))
-    recovery.failed("", True)
+    recovery.failed("", False)
     assert recovery.attempt() == Attempt(2, frozenset({"known"}))
 
 
-def test_a_group_that_may_have_been_hit_by_chance_is_tried_once_more() -> None:
+def test_who_kills_it_while_it_loads_nothing_does_not_blame_the_state() -> None:
     recovery = Recovery([3, 2], frozenset())
-    recovery.failed("bad", True)
+    for _ in range(MAX_CHANCES // 2):
+        recovery.failed("", True)
+        recovery.struck()
     assert recovery.attempt() == Attempt(3)
+
+
+def test_a_group_that_may_have_been_hit_by_chance_is_tried_again() -> None:
+    recovery = Recovery([3, 2], frozenset())
+    for _ in range(MAX_HITS - 1):
+        recovery.failed("bad", True)
+        assert recovery.attempt() == Attempt(3)
     recovery.failed("bad", True)
     assert recovery.attempt() == Attempt(3, frozenset({"bad"}))
+
+
+def test_the_more_else_was_hit_the_less_a_group_is_to_blame() -> None:
+    recovery = Recovery([3, 2], frozenset())
+    for _ in range(MAX_CHANCES // 4):
+        recovery.struck()
+        recovery.failed("one", True)
+        recovery.failed("other", True)
+    assert recovery.attempt() == Attempt(3)
+
+
+def test_who_does_not_want_to_wait_for_a_group_does_without_it() -> None:
+    recovery = Recovery([3, 2], frozenset())
+    recovery.failed("slow", True, is_ours=True)
+    assert recovery.attempt() == Attempt(3, frozenset({"slow"}))
 
 
 def test_many_groups_that_kill_give_the_checkpoint_up() -> None:

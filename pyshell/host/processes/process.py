@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from pathlib import Path
 
 from pyshell import handshake
 from pyshell.blackbox import BlackBox
-from pyshell.errors import PyshellError
+from pyshell.errors import ConnectionLost, PyshellError
 from pyshell.frozen import dataclass
 from pyshell.host.processes.birth import PACKAGE, Newborn
 from pyshell.host.processes.ordering import Shown
@@ -62,6 +63,8 @@ class WorkerProcess:
         weakref.finalize(self, os.close, newborn.crash)
         self.pid = self._process.pid
         self.exit_status: int | None = None
+        self.was_ended = False
+        """Whether we have killed it."""
         self.unwritten = ""
         """After the exit: output that the terminal never got."""
         self._readers: list[threading.Thread] = []
@@ -76,14 +79,16 @@ class WorkerProcess:
         threading.Thread(target=self._reap, name="worker-exit", daemon=True).start()
 
     def _connect(self, control: socket.socket, reports: socket.socket) -> None:
+        begun = time.monotonic()
         try:
             for sock in (control, reports):
                 handshake.admit(sock, b"", START_SECONDS)
-        except PyshellError:
+        except PyshellError as exc:
             # It died before it spoke (its exit is reported by _reap), or it hangs.
             control.close()
             reports.close()
             self.kill()
+            self.was_ended = not isinstance(exc, ConnectionLost) or time.monotonic() - begun >= START_SECONDS
             return
         # The way to it first: its first report is answered by a request.
         self.control = Link(control, asks=WORKER_OPERATIONS)
@@ -142,6 +147,7 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the worker and what it started in the foreground, at once. Any thread."""
         front = self.terminal.foreground()
+        self.was_ended = True
         self._signal(self.pid, signal.SIGKILL)
         if front > 1 and front != self.pid:  # a program of `!`, which may take no notice of the terminal's end
             with suppress(ProcessLookupError, PermissionError):

@@ -73,6 +73,12 @@ def ended_together(cell: int) -> ExitInfo:
     return ExitInfo(reason, None, None, False, 0, "", cell)
 
 
+def still_runs(cell: QueuedCell | None) -> str:
+    """What is told while a dead host's worker is waited for."""
+    where = f" In[{cell.cell}]" if cell else ""
+    return f"the worker of the host that was killed still runs{where}; waiting for it to end"
+
+
 def not_started(reason: str) -> Error:
     """What cells end with that no worker can run."""
     return Error(ErrorInfo("WorkerStartFailed", reason, f"WorkerStartFailed: {reason}\n"), False)

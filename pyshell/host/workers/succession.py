@@ -8,7 +8,6 @@ from __future__ import annotations
 import signal
 from concurrent.futures import Future
 from functools import partial
-from typing import Protocol
 
 from pyshell.blackbox import LOADING, BlackBox
 from pyshell.errors import ConnectionLost
@@ -21,15 +20,17 @@ from pyshell.host.processes.loading import watch_loading
 from pyshell.host.processes.ordering import Shown
 from pyshell.host.processes.process import Listener, WorkerProcess
 from pyshell.host.saved.checkpoints import Checkpoints, Verdict
+from pyshell.host.workers.heir import Heir
 from pyshell.host.workers.late import Late
 from pyshell.host.workers.orphan import Orphan, read_reports
 from pyshell.host.workers.past import fatal_names, note_death, read_history
+from pyshell.host.workers.patience import ENDED, Patience
 from pyshell.host.workers.recovery import Recovery
 from pyshell.host.workers.spare import Standby
 from pyshell.protocol import (
     CheckpointStarted,
-    ExitInfo,
     Message,
+    Notice,
     Ready,
     Report,
     Restored,
@@ -40,29 +41,10 @@ from pyshell.protocol import (
     TakeCheckpoint,
 )
 
-MAX_START_FAILURES = 3
 RETIRE_SECONDS = 20.0
 """How long an idle worker may take to save what is pending and to end."""
 OBEY_SECONDS = 2.0
 """The same for one whose cell has been interrupted: it may not listen."""
-
-
-class Heir(Protocol):
-    """What the supervisor is to its succession: it is told these things, in this order per worker."""
-
-    def on_ready(self, ready: Ready) -> None: ...
-    def on_output(self, shown: Shown) -> None: ...
-    def on_report(self, report: Report) -> None: ...
-    def on_orphan_ended(self) -> None:
-        """Whatever a dead host's worker had to say has been said; what it left unfinished stays so."""
-
-    def on_exit(self, info: ExitInfo | None) -> None:
-        """The worker has ended; None: it was asked to."""
-
-    def on_saved(self, verdict: Verdict) -> None: ...
-    def on_restored(self, restored: Restored) -> None: ...
-    def on_gave_up(self, reason: str) -> None: ...
-    def on_stopped(self) -> None: ...
 
 
 class Succession:
@@ -90,7 +72,7 @@ class Succession:
         """We have ended the worker that was loading."""
         self._ready = False
         self._leftovers_settled = False
-        self._start_failures = 0
+        self.patience = Patience(loop)
         self._last_output = ""
         self._orphan = Orphan.parse(journal.meta("worker"))
         self._first: Newborn | None = None
@@ -113,8 +95,8 @@ class Succession:
         self._end(Plan(fresh=fresh), busy)
 
     def start_again(self, fresh: bool) -> None:
-        """After giving up: try once more."""
-        self._start_failures = 0
+        """After giving up, or instead of a pause: try once more."""
+        self.patience.begin_anew()
         self._fresh, self._recovery = fresh, None
         self._standby.drop()
         self._settle_then_start()
@@ -140,6 +122,7 @@ class Succession:
         """Tell the worker something; False if it is just dying (its end is reported separately)."""
         if self.worker is None or self.worker.control is None:
             return False
+        self.patience.asked(operation)
         try:
             answer = self.worker.control.submit(operation, request)
         except ConnectionLost:
@@ -179,7 +162,10 @@ class Succession:
             self._orphan.signal(signal.SIGKILL)
 
     def abandon_restore(self) -> bool:
-        """End a worker that is loading the checkpoint; the next one loads less. False if none is at it."""
+        """End a worker that loads the checkpoint: the next one loads less. In a pause: start none. False if neither."""
+        if self.patience.end():
+            self._heir.on_gave_up(ENDED)
+            return True
         if self._restoring or self.travelling:
             self._abandoned = True
             self.kill_worker()
@@ -304,7 +290,7 @@ class Succession:
     def _restored(self, restored: Restored) -> None:
         self._restoring = False
         self._late.restored(self._loop, partial(self._box, self.epoch), self.kill_worker)
-        self._start_failures = 0
+        self.patience.restored()
         if restored.checkpoint is not None:
             self._checkpoints.follow(restored.checkpoint)
         aside = self._recovery.set_aside if self._recovery else frozenset()
@@ -374,19 +360,32 @@ class Succession:
             self._fresh, self._recovery = plan.fresh, None
             # Who asks for a restart may have installed or edited something: everything is read anew.
             self._standby.drop()
-        elif not self._ready or (self._restoring and self._has_nothing_to_restore()):
-            self._start_failures += 1
+            self.patience.begin_anew()
+        else:
+            self._blame(worker)
+        self._restoring = False
+        why = self._last_output.strip() or worker.exit_info(None).reason
+        if reason := self.patience.is_out(self._place.python, why):
+            self._heir.on_gave_up(reason)
+        elif told := self.patience.pause(self._settle_then_start):
+            self._heir.on_report(Report(0, None, Notice(told)))
+
+    def _blame(self, worker: WorkerProcess) -> None:
+        """Find out what it died of, as far as the next one is to be another."""
+        from_outside = worker.was_killed and not worker.was_ended
+        if not self._ready or (self._restoring and self._has_nothing_to_restore()):
+            if not from_outside:
+                self.patience.failed()
+                return
+            if self._recovery is not None:
+                self._recovery.struck()
         elif self._restoring and self._recovery is not None:
-            group = worker.box.crumb(LOADING)
-            self._recovery.failed(group, not self._abandoned and (not group or worker.was_killed))
+            self._recovery.failed(worker.box.crumb(LOADING), from_outside, self._abandoned)
+            if not from_outside:
+                return  # the next one loads less
         else:
             self._late.ended(worker)
-        self._restoring = False
-        if self._start_failures >= MAX_START_FAILURES:
-            why = self._last_output.strip() or worker.exit_info(None).reason
-            self._heir.on_gave_up(f"{self._place.python} does not come up as a worker: {why}")
-            return
-        self._settle_then_start()
+        self.patience.died()
 
     def _has_nothing_to_restore(self) -> bool:
         """It died in PYTHONSTARTUP, or of a machine without memory: another try will not go better for ever."""
