@@ -14,7 +14,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
-from pyshell.protocol import Checkpoint
+from pyshell.protocol import Checkpoint, Unsaved
 
 HERE, THERE = "@", "*"
 _PLACE = re.compile(r"# %% (?:.*/)?([^/]+) \[[\w.-]+\]\Z")
@@ -119,8 +119,20 @@ def first_line(code: str) -> str:
 
 
 def own(names: Sequence[str]) -> Sequence[str]:
-    """Without `_` and `_7`, what cells have shown, if there are others."""
-    return [name for name in names if name.strip("_0123456789")] or names
+    """Without `_` and `_7`, what cells have shown, and what Python notes there of warnings, if there are others."""
+    return [name for name in names if name.strip("_0123456789") not in ("", "warningregistry")] or names
+
+
+def not_restored(lost: Unsaved, cell: str = "In[{}]") -> str:
+    """What did not come back, why, and which cell had made it, as one sentence; `cell` is how cells are called."""
+    made = f" {cell.format(lost.cell)} made it." if lost.cell is not None else ""
+    return f"Not restored: {missing(lost)}.{made}"
+
+
+def missing(lost: Unsaved) -> str:
+    """`s (socket): its other end is outside of this session`: for a sentence that says what that means."""
+    reason = lost.reason.removeprefix(f"{lost.type}: ")  # where it names the part that cannot be saved, and that is all
+    return f"{lost.name}{f' ({lost.type})' if lost.type else ''}: {reason}"
 
 
 def cut(lines: Iterable[str], columns: int) -> list[str]:

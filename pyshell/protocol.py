@@ -18,7 +18,7 @@ from pyshell.codec import to_json as to_json
 from pyshell.codec import to_wire as to_wire
 from pyshell.frozen import dataclass
 
-VERSION = 6
+VERSION = 7
 """Raised whenever a message changes; both sides must agree."""
 MAX_COMM = 4 << 20
 """Characters of what a comm says in one message, with its buffers; it must fit into a message of ours."""
@@ -597,6 +597,8 @@ class Status(Message):
     last_event: int
     background: tuple[int, ...] = ()
     """Cells that run in the background, beside the running one."""
+    not_restored: tuple[Unsaved, ...] = ()
+    """Names that a restored state should have had, and that nobody has bound again or deleted since."""
 
 
 @message
@@ -1202,6 +1204,13 @@ class CheckpointStarted(Message):
 
 
 @message
+class LostLate(Message):
+    """Names that were to be loaded after the first cells, and could not be."""
+
+    names: tuple[Unsaved, ...]
+
+
+@message
 class Verified(Message):
     """Everything that the newest checkpoint holds was what the namespace had after that cell."""
 
@@ -1255,7 +1264,7 @@ class Outlines(Message):
 ReportBody = Union[
     Ready, Output, Result, Display, ClearOutput, Error, Evaluated, InputRequest, InputDone, Finished, CheckpointStarted,
     SaveFailed, Verified, Restored, CheckedOut, Loaded, CheckoutFailed, Notice, Outlines, Draft, Leave, Asked,
-    Remakeable, NeverReplayed, Background, AskedForQueue, Comm, CommDone,
+    Remakeable, NeverReplayed, Background, AskedForQueue, Comm, CommDone, LostLate,
 ]  # fmt: skip
 
 

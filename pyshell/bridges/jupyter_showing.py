@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from pyshell.drawing import own
+from pyshell.drawing import not_restored, own
 from pyshell.protocol import (
     WIDGET_VIEW,
     CheckedOut,
@@ -31,7 +31,6 @@ from pyshell.protocol import (
     Restored,
     Result,
     Stack,
-    Unsaved,
 )
 
 Said = tuple[str, dict[str, Any]]
@@ -216,7 +215,7 @@ def death(body: Died | Restored) -> list[str]:
     if not body.names and not body.not_restored:
         return ["There was nothing to restore."]
     restored = [f"Restored in {body.seconds:.2f} s: {', '.join(own(body.names))}."] if body.names else []
-    return [*restored, *map(_lost, body.not_restored)]
+    return [*restored, *map(not_restored, body.not_restored)]
 
 
 def travel(body: EventBody) -> list[str]:
@@ -229,12 +228,7 @@ def travel(body: EventBody) -> list[str]:
     removed = [f"removed: {', '.join(own(body.removed))}"] if body.removed else []
     where = f"after In[{body.cell}]" if body.cell is not None else "before the first cell"
     state = f"The state is that {where} (checkpoint {body.checkpoint})."
-    return [f"{state} {'; '.join(back + removed) or 'nothing differs'}.", *map(_lost, body.not_restored)]
-
-
-def _lost(lost: Unsaved) -> str:
-    made = f" In[{lost.cell}] made it." if lost.cell is not None else ""
-    return f"Not restored: {lost.name} ({lost.type}): {lost.reason}.{made}"
+    return [f"{state} {'; '.join(back + removed) or 'nothing differs'}.", *map(not_restored, body.not_restored)]
 
 
 def _payload(body: Draft | Leave) -> dict[str, Any]:

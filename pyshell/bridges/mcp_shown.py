@@ -5,6 +5,7 @@ Runs in: clients (Python 3.11 and newer).
 
 from __future__ import annotations
 
+from pyshell.drawing import not_restored, own
 from pyshell.following import plain
 from pyshell.protocol import (
     Died,
@@ -95,7 +96,7 @@ class Shown:
         if isinstance(body, Error):
             return [clipped(body.error.traceback.rstrip("\n"), "of the traceback")]
         if isinstance(body, Died):
-            return [body.exit.reason, *([body.exit.stack[:MAX_CHARACTERS // 4]] if body.exit.stack else [])]
+            return [body.exit.reason, *([body.exit.stack[: MAX_CHARACTERS // 4]] if body.exit.stack else [])]
         return _restored(body) if isinstance(body, Restored) else []
 
     def told(self, ending: str) -> str:
@@ -109,8 +110,8 @@ class Shown:
 
 
 def _restored(body: Restored) -> list[str]:
-    told = [f"A new worker was started and has these names again: {some(body.names)}"]
-    return told + [f"Not restored: {lost.name} ({lost.type}): {lost.reason}" for lost in body.not_restored[:MAX_NAMES]]
+    told = [f"A new worker was started and has these names again: {some(tuple(own(body.names)))}"]
+    return told + [not_restored(lost) for lost in body.not_restored[:MAX_NAMES]]
 
 
 def _changes(end: Finished) -> str:

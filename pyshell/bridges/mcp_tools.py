@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from pyshell.bridges.mcp_shown import MAX_CHARACTERS, Shown, clipped, lines_of, some
 from pyshell.client import Session
-from pyshell.drawing import draw, first_line
+from pyshell.drawing import draw, first_line, missing, not_restored
 from pyshell.errors import ConnectionLost, UsageError
 from pyshell.protocol import CheckedOut, HistoryEntry, InputRequest, Output, Saved, SaveFailed, Variable
 
@@ -134,7 +134,9 @@ class Agent:
         lines += [f"Waits{held}: {_entry(known.get(cell), cell)}" for cell in status.queued[:RECENT]]
         lines.append(f"Saved up to In[{status.saved_cell}], as state {status.checkpoint}." if status.checkpoint
                      else "Nothing is saved yet.")  # fmt: skip
-        lines += [f"Not saved: {lost.name} ({lost.type}): {lost.reason}" for lost in status.unsaved[:MAX_ROWS]]
+        lines += [not_restored(gone) for gone in status.not_restored[:MAX_ROWS]]
+        unsaved = [lost for lost in status.unsaved if lost not in status.not_restored]
+        lines += [f"Not saved: {missing(lost)}" for lost in unsaved[:MAX_ROWS]]
         lines += ["The newest cells:", *[_entry(entry, entry.cell) for entry in [*known.values()][-RECENT:]]]
         return clipped("\n".join(lines), "of the status")
 
@@ -260,4 +262,4 @@ def _went(done: CheckedOut) -> str:
     lines = [f"The namespace is at state {done.checkpoint}{after}; restore({done.left}) takes it back to where it was."]
     lines += [f"Loaded: {some(done.names)}"] if done.names else []
     lines += [f"Removed: {some(done.removed)}"] if done.removed else []
-    return "\n".join(lines + [f"Not restored: {gone.name}: {gone.reason}" for gone in done.not_restored[:MAX_ROWS]])
+    return "\n".join(lines + [not_restored(gone) for gone in done.not_restored[:MAX_ROWS]])

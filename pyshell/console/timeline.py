@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pyshell import drawing
 from pyshell.drawing import own
 from pyshell.drawing import size as size
 from pyshell.protocol import CheckedOut, Loaded, Restored, Unsaved
@@ -17,7 +18,7 @@ MAX_NAMES = 20
 def sentence(done: CheckedOut) -> str:
     """Where the session is now, and what that changed."""
     where = f"after In [{done.cell}]" if done.cell is not None else "before the first cell"
-    changes = [f"back: {listed(done.names)}"] if done.names else []
+    changes = [f"back: {listed(own(done.names))}"] if done.names else []
     changes += [f"removed: {listed(done.removed)}"] if done.removed else []
     what = "; ".join(changes) or "nothing differs"
     state = f"The state is that {where} (checkpoint {done.checkpoint}), in {duration(done.seconds)}."
@@ -37,9 +38,7 @@ def restored(body: Restored) -> str:
 
 def not_restored(lost: Unsaved) -> str:
     """What did not, and why."""
-    made = f" In [{lost.cell}] made it." if lost.cell is not None else ""
-    reason = lost.reason.removeprefix(f"{lost.type}: ")  # where it names the part that cannot be saved, and that is all
-    return f"Not restored: {lost.name} ({lost.type}): {reason}.{made}"
+    return drawing.not_restored(lost, "In [{}]")
 
 
 def listed(names: Sequence[str]) -> str:

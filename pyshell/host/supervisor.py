@@ -21,6 +21,7 @@ from pyshell.host.loop import Loop
 from pyshell.host.processes.birth import Newborn, Place
 from pyshell.host.processes.ordering import Shown, output_of
 from pyshell.host.processes.terminal import Terminal
+from pyshell.host.saved.absent import UNSHOWN, Absent
 from pyshell.host.saved.checkpoints import Checkpoints, Verdict, unsaved_of
 from pyshell.host.saved.ledger import Ledger
 from pyshell.host.summary import Summary
@@ -32,7 +33,6 @@ from pyshell.host.workers.reading import Reading
 from pyshell.host.workers.succession import Succession
 from pyshell.protocol import (
     Asked,
-    AskedForQueue,
     CellStatus,
     Checkout,
     CheckpointStarted,
@@ -85,7 +85,7 @@ class Supervisor:
         self._running: QueuedCell | None = None
         self._started_at = 0.0
         self._dead_cell: QueuedCell | None = None
-        self._ledger = Ledger()
+        self._ledger, self._absent = Ledger(), Absent()
         self._asked: Asked | None = None
         self._saved: Verdict | None = None
         self._verified_cell: int | None = None
@@ -217,7 +217,7 @@ class Supervisor:
             checkpoint=saved.sequence if saved else None, saved_cell=saved.ended if saved else None,
             verified_cell=self._verified_cell, unsaved=unsaved_of(saved) if saved else (),
             waiting_for_input=self.reading.request, started=self._begun, last_event=self._journal.newest,
-            background=self._behind.cells,
+            background=self._behind.cells, not_restored=self._absent.names,
         )  # fmt: skip
 
     # --- what the succession tells ----------------------------------------------------------------------
@@ -236,6 +236,7 @@ class Supervisor:
         body = report.body
         if self._behind.took(report, self._running, self.succession.epoch, self._queue):
             return
+        self._absent.hear(body)
         if isinstance(body, Finished):
             self._on_finished(body)
         elif isinstance(body, CheckpointStarted):
@@ -250,7 +251,7 @@ class Supervisor:
             self.summary.apply(body)
         elif isinstance(body, Asked):
             self._asked = body
-        elif not isinstance(body, (Ready, Restored, AskedForQueue)):
+        elif not isinstance(body, UNSHOWN):
             self.reading.told(body)
             if isinstance(body, NeverReplayed):
                 mark(self._journal, body)
@@ -275,6 +276,7 @@ class Supervisor:
         if verdict.manifest is not None:
             self._saved = verdict
             acquit(self._journal, self._checkpoints, verdict.manifest)
+            self._absent.saved(verdict.manifest)
             self._ledger.saved(verdict.manifest.sequence, verdict.manifest.ended)
         if verdict.body is not None:
             self._journal.append(verdict.body, epoch=self.succession.epoch, cell=verdict.cell)
@@ -323,6 +325,7 @@ class Supervisor:
         self._change("exited")
 
     def on_restored(self, restored: Restored) -> None:
+        self._absent.hear(restored)
         self._emit(restored, self._dead_cell)
         losses = self._ledger.write_off(restored.checkpoint, self._fresh)
         for said in (*losses, *again.sentences(self._place.replay, restored)):

@@ -22,13 +22,13 @@ MAX_STREAM = 60_000
 MAX_KEYS = 1000
 """Names of one group; pickle sets more of them in several batches."""
 
-_OUTPUT = re.compile(r"_{1,3}|_\d+|_exit_code|_resume")
+_OUTPUT = re.compile(r"_{1,3}|_\d+|_exit_code|_resume|__warningregistry__")
 _HEAD = re.compile(rb"\x80\x05(?:\x95.{8})?\}\x94\(?", re.DOTALL)
 """PROTO 5, FRAME, EMPTY_DICT, MEMOIZE, and MARK if there are several names."""
 
 
 def is_output(name: str) -> bool:
-    """Whether pyshell binds this name by itself: to what cells show, how the last program ended, how far loops are."""
+    """Whether no cell binds it: what cells show, how the last program ended, how far loops are, Python's own notes."""
     return _OUTPUT.fullmatch(name) is not None
 
 

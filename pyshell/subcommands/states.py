@@ -45,7 +45,7 @@ def _restore(arguments: list[str]) -> int:
     after = f" after In[{done.cell}]" if done.cell is not None else ""
     print(f'session "{options.name}" is at state {done.checkpoint}{after}; state {done.left} is what it was before')
     for lost in done.not_restored:
-        print(f"not restored: {lost.name} ({lost.type}): {lost.reason}")
+        print(f"not restored: {drawing.missing(lost)}")
     return 0
 
 

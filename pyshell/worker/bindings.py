@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from itertools import compress
 from typing import Any, NamedTuple
 
+from pyshell.store import Missing
 from pyshell.store.likeness import is_output
 from pyshell.worker.kinds import is_definition
 
@@ -45,6 +46,8 @@ class Bindings:
         """Names that were bound or unbound since this was emptied."""
         self.makers: dict[str, int] = {}
         """Names that the cell which runs binds by running an older one again, and that one's number."""
+        self.lost: dict[str, Missing] = {}
+        """What a restored state should have had, as long as nobody has bound it again or given it up."""
 
     def __contains__(self, name: object) -> bool:
         return name in self.orders
@@ -66,6 +69,7 @@ class Bindings:
         for name in (*changed, *created):
             self.cells[name] = self.makers.get(name, cell)
             self._bind(name, values[name])
+            self.lost.pop(name, None)
         self._names, self._ids = names, ids
         self.makers.clear()
         return Bound(created, changed, deleted)
@@ -83,7 +87,20 @@ class Bindings:
             if cell is not None:
                 self.cells[name] = cell
             self._bind(name, self.namespace[name])
+            self.lost.pop(name, None)
         self._names, self._ids, _ = self._look()
+
+    def lose(self, missing: Iterable[Missing]) -> None:
+        """A state was restored without these, as far as they are not there all the same."""
+        self.lost = {lost.name: lost for lost in missing if lost.name not in self.namespace}
+
+    def still_lost(self) -> tuple[Missing, ...]:
+        """What the next checkpoint says, too, for the restore after it to tell.
+
+        Not what cells have shown, nor parts of values, whose placeholders tell of them, nor groups that are damaged.
+        """
+        lost = [lost for name, lost in self.lost.items() if name.isidentifier() and lost.type and not is_output(name)]
+        return tuple([missing for missing in lost if missing.name not in self.namespace])
 
     def restored(self, names: Iterable[tuple[str, int, int | None]]) -> None:
         """The namespace was filled from a checkpoint: the names that it had, with their orders and cells."""

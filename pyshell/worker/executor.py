@@ -175,7 +175,7 @@ class Executor:
             self._outside.expect([past.code for past in task.history])
             saving.restore(task)
             self._offers = task.offers
-            if task.offers and self._namespace.lost:
+            if task.offers and self._namespace.bindings.lost:
                 self._offer(saving.journeys.path)
             self._summing.wake()
         elif isinstance(task, Prepare):
@@ -201,6 +201,11 @@ class Executor:
         if (found := offer(self._namespace, self._runner, store)) is not None:
             self._sender.report(found)
 
+    def _give_up_deleted(self) -> None:
+        from pyshell.worker.checkpoints.offering import give_up_deleted  # as above
+
+        give_up_deleted(self._namespace, self._runner, self._place.code)
+
     def execute(self, task: RunCell) -> None:
         """Run a cell and report how it ended; never raises."""
         self._cell = self._interrupts.cell = task.cell
@@ -216,6 +221,8 @@ class Executor:
         self.autosaving.end(status == "ok")
         self._output.put_back_modes()
         changes = self.changes.end(task.cell, self._runner.named)
+        if self._namespace.bindings.lost and "del" in self._place.code:
+            self._give_up_deleted()
         effects = self._outside.effects
         if effects:
             self._namespace.effects[task.cell] = effects

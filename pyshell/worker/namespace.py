@@ -45,8 +45,6 @@ class Namespace:
         """What cells have done outside of the process."""
         self.never: set[int] = set()
         """Cells that are never to be run again by themselves."""
-        self.lost: dict[str, int | None] = {}
-        """Names that did not come back when a state was restored last, and the cells that had made them."""
 
     @property
     def newest(self) -> int:

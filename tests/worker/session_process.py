@@ -81,8 +81,8 @@ class Worker:
         self.slicing = slicing.Slicing(self.checkpointer, self.watchman, ())
         self.said = []
         around = types.SimpleNamespace(interrupts=self.interrupts, is_wanted=self.is_wanted)
-        place = types.SimpleNamespace(variables=NAMESPACE, bindings=self.bindings, lost={}, adopt_outputs=int)
-        teller = types.SimpleNamespace(report=lambda body: self.said.append(body.text))
+        place = types.SimpleNamespace(variables=NAMESPACE, bindings=self.bindings, adopt_outputs=int)
+        teller = types.SimpleNamespace(report=lambda body: self.said.append(getattr(body, "text", body.TAG)))
         self.late = ours.late.Late(around, place, self.box, teller, self.checkpointer)
 
     def incremental(self):

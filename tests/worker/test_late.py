@@ -159,7 +159,8 @@ def test_what_is_damaged_is_told_when_it_is_missed(saved: Session) -> None:
     pack, at, *_ = saved.store.index.place(group.stream[0])
     with damaged(next((saved.store.path / "packs").glob(f"{pack}*")), at):
         said = saved.call("load_late", None)
-        assert len(said) == 1 and said[0].startswith("large (list, made by In[1]) did not come back: ")
+        assert said[0] == "lost_late"
+        assert len(said) == 2 and said[1].startswith("large (list, made by In[1]) did not come back: ")
         assert saved.ask("points[7].x, small") == "(7, 1)"
 
 

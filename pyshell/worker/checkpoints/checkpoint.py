@@ -370,6 +370,7 @@ class Checkpointer:
             referred=frozenset(known.referred(touched)) if known and touched else frozenset(),
             lost=frozenset(known.lost - touched) if known and touched is not None else frozenset(),
             missing=known.missing if known else (),
+            still_lost=self._bindings.still_lost(),
         )
 
     def _be_child(self, job: Job, streams: dict[int, str], claim: Claim | None) -> None:

@@ -17,14 +17,15 @@ from types import CodeType
 from typing import Any
 
 from pyshell.blackbox import BlackBox
-from pyshell.protocol import Notice, RunCell, Variable
-from pyshell.store import Group, Store
+from pyshell.protocol import LostLate, Notice, RunCell, Variable
+from pyshell.store import Group, Missing, Store
 from pyshell.worker.checkpoints.checkpoint import Checkpointer
 from pyshell.worker.checkpoints.early import SHOWN, Origins, is_plain, needed
 from pyshell.worker.checkpoints.others import has_other_threads
 from pyshell.worker.checkpoints.remaking import is_foreign
 from pyshell.worker.checkpoints.restore import Caution, Restoring, Source, collecting_later, put_in_order
 from pyshell.worker.checkpoints.reusing import spots_of
+from pyshell.worker.checkpoints.travel import told
 from pyshell.worker.checkpoints.waiting import can_wait
 from pyshell.worker.looking import OfClass
 from pyshell.worker.namespace import Namespace
@@ -200,10 +201,12 @@ class Late:
 
     def _lose(self, group: Group, reason: str) -> None:
         self.has_lost = True
+        lost = [Missing(binding.name, binding.type, reason, group.cell) for binding in group.bindings]
+        self._namespace.bindings.lost.update({missing.name: missing for missing in lost})
+        self._sender.report(LostLate(told(lost)))
         made = f", made by In[{group.cell}]" if group.cell is not None else ""
-        for binding in group.bindings:
-            self._namespace.lost[binding.name] = group.cell
-            self._sender.report(Notice(f"{binding.name} ({binding.type}{made}) did not come back: {reason}"))
+        for missing in lost:
+            self._sender.report(Notice(f"{missing.name} ({missing.type}{made}) did not come back: {reason}"))
 
     def rows(self) -> dict[str, Variable]:
         """The names that are not there yet, as they can be described. Any thread."""

@@ -46,8 +46,22 @@ def _told(namespace: Namespace, step: Step) -> Rerun:
 def missing(namespace: Namespace) -> dict[str, int | None]:
     """The names that did not come back and that no cell has bound since, with the cells that had made them."""
     # Not what `_` and `_7` were bound to, nor parts of values, which are told by their paths.
-    whole = [name for name in namespace.lost if name.isidentifier() and not is_output(name)]
-    return {name: namespace.lost[name] for name in whole if name not in namespace.variables}
+    lost = namespace.bindings.lost
+    whole = [name for name in lost if name.isidentifier() and not is_output(name)]
+    return {name: lost[name].cell for name in whole if name not in namespace.variables}
+
+
+def give_up_deleted(namespace: Namespace, runner: CellRunner, code: str) -> None:
+    """Who says `del x` of a name that did not come back knows that: it raises NameError, and x is not told again."""
+    try:
+        tree = runner.parse(code, filename(namespace.newest))
+    except SyntaxError:
+        return
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Delete):
+            for target in statement.targets:
+                if isinstance(target, ast.Name):
+                    namespace.bindings.lost.pop(target.id, None)
 
 
 def present(namespace: Namespace, runner: CellRunner) -> Present:

@@ -56,6 +56,8 @@ class Job:
     """Names that were not saved and are not touched: nothing may refer to them."""
     missing: tuple[Missing, ...]
     """What the parent says is not saved, if not everything is saved anew."""
+    still_lost: tuple[Missing, ...] = ()
+    """What is not there since the last restore."""
     earlier: Seen = field(default_factory=dict)
     """What is known of large buffers."""
     reads_all: bool = True
@@ -80,7 +82,7 @@ class Outcome:
     seconds: float
     """How long it took."""
     missing: tuple[Missing, ...]
-    """All that the checkpoint says is not saved."""
+    """All that is there and that the checkpoint says is not saved."""
     environment: ChunkId
     is_new: bool
     """False: the parent holds all of it already, and nothing was proposed."""
@@ -150,6 +152,7 @@ class Proposing:
         environment = self._job.environment_chunk or writer.put_environment(self._job.environment)
         writer.close()
         added, dropped = self._changes(store, groups)
+        missing = self._missing(saved)
         proposal = Proposal(
             parent=self._job.parent,
             cell=self._job.cell,
@@ -160,7 +163,7 @@ class Proposing:
             environment=environment,
             added=added,
             dropped=dropped,
-            missing=self._missing(saved),
+            missing=missing + self._job.still_lost,
             written=writer.written,
         )
         is_new = not self._job.audit or self._is_news(store, proposal)
@@ -172,7 +175,7 @@ class Proposing:
         lost = tuple([lost.name for lost in saved.lost])
         seconds = time.perf_counter() - clock
         account = buffers.account()
-        return Outcome(known, lost, self._touched, seconds, proposal.missing, environment, is_new, account)
+        return Outcome(known, lost, self._touched, seconds, missing, environment, is_new, account)
 
     def _is_news(self, store: Store, proposal: Proposal) -> bool:
         if not proposal.parent or proposal.added or proposal.dropped or proposal.label is not None:

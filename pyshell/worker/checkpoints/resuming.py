@@ -58,7 +58,7 @@ class Resuming:
             return False
         is_there, names, missing = self._load(request, request.checkpoint)
         self._namespace.adopt()
-        self._namespace.lost = {lost.name: lost.cell for lost in missing}
+        self._namespace.bindings.lose(missing)
         seconds = time.perf_counter() - started
         self._sender.report(Restored(request.checkpoint, names[:MAX_NAMES], told(missing), seconds))
         self.tell_remarks(request.checkpoint)

@@ -6,7 +6,7 @@ Runs in: worker, on its main thread. When: `saving.py` says, once the live names
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Union
@@ -58,7 +58,7 @@ class Travel:
         work = Checkout(store, self.namespace.variables, Lent(self.lent), self.caution(journey.set_aside))
         change = work.go(here, target, self.namespace.hidden)
         self.namespace.adopt()
-        self.namespace.lost = {lost.name: lost.cell for lost in change.missing}
+        self.namespace.bindings.lose(change.missing)
         self.checkpointer.restored(target, work.source)
         return CheckedOut(
             checkpoint=target, left=here, cell=store.manifest(target).cell, names=change.loaded[:MAX_NAMES],
@@ -86,5 +86,5 @@ def _target(store: Store, journey: GoTo, here: int) -> int:
     return steps.after(store, here) if journey.way == "redo" else journey.checkpoint or 0
 
 
-def told(missing: tuple[Missing, ...]) -> tuple[Unsaved, ...]:
+def told(missing: Sequence[Missing]) -> tuple[Unsaved, ...]:
     return tuple([Unsaved(m.name, m.type, m.reason, m.cell) for m in missing[:MAX_MISSING]])

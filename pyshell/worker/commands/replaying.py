@@ -63,7 +63,7 @@ def _mark(call: Call, text: str, never: bool) -> None:
 
 def _lost(call: Call, store: Store, wanted: Collection[str]) -> dict[str, int | None]:
     """Names that are missing, and their cells: those of the last restore, or the wanted ones from any state."""
-    lost = call.shell.namespace.lost
+    lost = call.shell.namespace.bindings.lost
     if not wanted:
         return missing(call.shell.namespace)
     found: dict[str, int | None] = {}
@@ -71,7 +71,7 @@ def _lost(call: Call, store: Store, wanted: Collection[str]) -> dict[str, int | 
         known = [(m.name, m.cell) for state in reversed(store.manifests()) for m in state.missing if m.name == name]
         if name not in lost and not known:
             raise UsageError(f"there is no {name} that could not be saved; %replay -n shows what is missing")
-        found[name] = lost[name] if name in lost else known[0][1]
+        found[name] = lost[name].cell if name in lost else known[0][1]
     return found
 
 

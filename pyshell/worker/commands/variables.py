@@ -99,6 +99,7 @@ def reset(call: Call) -> None:
     else:
         names += [n for n in list(call.variables) if n not in namespace.hidden and re.fullmatch("_[^_].*", n)]
         names = [name for name in dict.fromkeys(names) if not re.fullmatch(r"_\d*", name)]
+        namespace.bindings.lost.clear()
     for name in names:
         call.variables.pop(name, None)
     if "out" in wanted or (not wanted and "s" not in options):
