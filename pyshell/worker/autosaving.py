@@ -103,10 +103,15 @@ class Autosaving:
 
     def _watch(self) -> None:
         while True:
-            is_urgent = self._wait(self._interval / LOOKS)
+            is_urgent = self._wait(self._until_next_look())
             if self._cell is not None and (is_urgent or time.monotonic() - self._since >= self._interval):
                 self.is_due = True
                 self._ask()
+
+    def _until_next_look(self) -> float:
+        """No later than the next save is due: one that is due just after a look would have to wait for the next."""
+        look, due = self._interval / LOOKS, self._since + self._interval - time.monotonic()
+        return min(look, due) if self._cell is not None and due > 0 else look
 
     def _wait(self, seconds: float) -> bool:
         """Whether it was cut short, because of `hurry`."""

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 import pytest
 
 from pyshell.worker import autosaving
-from pyshell.worker.autosaving import PAUSE_SHARE, WORK_SHARE, Autosaving, Midway
+from pyshell.worker.autosaving import LOOKS, PAUSE_SHARE, WORK_SHARE, Autosaving, Midway
 
 
 class Clock:
@@ -60,3 +60,20 @@ def test_a_long_pause_and_a_long_save_make_it_rarer(clock: Clock) -> None:
 
 def test_what_could_not_be_saved_now_is_tried_again_as_soon_as_before(clock: Clock) -> None:
     assert interval(clock, 60.0, 3.0, None) == 60.0
+
+
+def test_the_clock_is_looked_at_when_a_save_is_due(clock: Clock) -> None:
+    saving = Autosaving(nullcontext(), {}, lambda _midway: 0.1)  # type: ignore[arg-type]
+    saving.seconds = saving._interval = 60.0
+    assert saving._until_next_look() == 60.0 / LOOKS
+    saving.begin(1, "<In[1]>")
+    clock.now += 50.0
+    assert saving._until_next_look() == 10.0
+    clock.now += 10.0
+    saving.is_due = True
+    assert saving._until_next_look() == 60.0 / LOOKS
+    saving.save_at(sys._getframe())
+    clock.now += 59.5
+    assert saving._until_next_look() == 0.5
+    saving.end(ok=True)
+    assert saving._until_next_look() == 60.0 / LOOKS
