@@ -106,7 +106,7 @@ def _reading_thread(process: _Process, terminal: int, master: int) -> int:
         except PermissionError:
             # Another user's (sudo, su): with the echo switched off it sleeps for a password.
             return process.number if process.is_asleep and _echoes(master) is False else 0
-        if call[0] == READ and _is_terminal(process.number, int(call[1], 16), terminal):
+        if call[:1] == [READ] and _is_terminal(process.number, int(call[1], 16), terminal):
             return thread
     return 0
 
