@@ -5,8 +5,6 @@ Runs in: host, one thread per connection.
 
 from __future__ import annotations
 
-import select
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,11 +13,9 @@ from concurrent.futures import Future, wait
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
-from pyshell import handshake
-from pyshell.errors import PyshellError, RemoteError, TransportError, WorkerBusy
+from pyshell.errors import RemoteError, TransportError, WorkerBusy
 from pyshell.host.admission import line
 from pyshell.host.journals.elsewhere import cells_elsewhere
 from pyshell.host.journals.journal import Journal
@@ -74,12 +70,11 @@ from pyshell.protocol import (
     Variables,
 )
 from pyshell.protocol import Checkpoints as CheckpointList
-from pyshell.transport import Answer, Link
+from pyshell.transport import Answer
 from pyshell.typed.cursor import asked
 
 FOLLOWER_SECONDS, FOLLOWER_TURN = 0.1, 0.005
 """Who follows events asks again at once; who has not for so long only reads now and then. Waited for in turns."""
-MAX_CLIENTS = 64
 MAX_CELLS_READ = 500
 MAX_WAIT = 60.0
 LOOK_SECONDS = 1.0
@@ -321,66 +316,6 @@ def count_client(clients: Counter[int], pid: int, change: int) -> None:
     clients[pid] += change
     if not clients[pid]:
         del clients[pid]
-
-
-def has_hung_up(sock: socket.socket) -> bool:
-    """Whether the other end is closed; what it sent before may still be unread."""
-    poll = select.poll()
-    poll.register(sock, getattr(select, "POLLRDHUP", 0))  # beside POLLHUP and POLLERR, which always count
-    return bool(poll.poll(0))
-
-
-class Door:
-    """Accept clients on the session's socket. Owner: its own thread."""
-
-    def __init__(self, path: Path, token: bytes, service: HostService, log: Callable[[str], None]) -> None:
-        self._listener = handshake.listen(path)
-        self._path = path
-        self._token = token
-        self._service = service
-        self._log = log
-        self._slots = threading.Semaphore(MAX_CLIENTS)
-        self._closed = False
-        threading.Thread(target=self._run, name="door", daemon=True).start()
-
-    def close(self) -> None:
-        self._closed = True
-        self._path.unlink(missing_ok=True)
-        self._listener.shutdown(socket.SHUT_RDWR)  # closing alone would not wake who accepts
-        self._listener.close()
-
-    def _run(self) -> None:
-        while not self._closed:
-            try:
-                sock, _ = self._listener.accept()
-            except ConnectionAbortedError:
-                continue  # it hung up before its turn
-            except OSError:
-                return  # closed
-            if not self._slots.acquire(timeout=2 * LOOK_SECONDS):  # who has just hung up may be noticed in that time
-                sock.close()
-                continue
-            threading.Thread(target=self._serve, args=(sock,), name="client", daemon=True).start()
-
-    def _serve(self, sock: socket.socket) -> None:
-        try:
-            pid = handshake.check_peer(sock)
-            handshake.admit(sock, self._token)
-        except (PyshellError, OSError) as exc:
-            self._log(f"refused a client: {exc}")
-            sock.close()
-        else:
-            self._serve_admitted(sock, pid)
-        finally:
-            self._slots.release()
-
-    def _serve_admitted(self, sock: socket.socket, pid: int) -> None:
-        self._service.came(pid)
-        try:
-            answers = self._service.answers(partial(has_hung_up, sock))
-            Link(sock, operations=HOST_OPERATIONS, answers=answers).serve()
-        finally:
-            self._service.went(pid)
 
 
 def _bounded(entries: Sequence[HistoryEntry]) -> History:

@@ -14,11 +14,12 @@ import traceback
 from typing import Any, TextIO
 
 from pyshell.host.announcing import Announcer
+from pyshell.host.door import Door
 from pyshell.host.journals.journal import Journal
 from pyshell.host.loop import Loop
 from pyshell.host.processes.birth import Newborn, Place
 from pyshell.host.saved.checkpoints import Checkpoints
-from pyshell.host.service import Door, HostService
+from pyshell.host.service import HostService
 from pyshell.host.supervisor import Supervisor
 from pyshell.paths import SessionPaths
 from pyshell.private import kept_secret, new_secret

@@ -24,7 +24,8 @@ import pytest
 import pyshell
 from pyshell import Session, handshake
 from pyshell.errors import AuthenticationFailed, ConnectionLost, UsageError, WorkerBusy
-from pyshell.host.service import MAX_CLIENTS, HostService, has_hung_up
+from pyshell.host.door import MAX_CLIENTS, has_hung_up
+from pyshell.host.service import HostService
 from pyshell.protocol import Event, InputRequest, Output
 from tests.sessions import SECONDS, another, becomes_true, environment, host_of, started, until, until_output
 
