@@ -15,6 +15,7 @@ from pyshell.store.format import (
     Missing,
     Note,
     Proposal,
+    Setting,
     changes,
 )
 from pyshell.store.index import Place, read_chunk
@@ -40,6 +41,7 @@ __all__ = [
     "Proposal",
     "Pruned",
     "Retention",
+    "Setting",
     "Store",
     "adopt",
     "changes",

@@ -7,7 +7,8 @@ How a document is made of fields and hashes says `documents.py`; the fixed binar
     group        bindings [[name, order, type]…] kind codec references [name…] stream COUNT
                  buffers [[COUNT, size, readonly]…] code_version cell size
                  hashes: stream, then each buffer's chunks
-    environment  python abi platform executable path [entry…] packages [[name, version]…]        no hashes
+    environment  python abi platform executable path [entry…] packages [[name, version]…] directory computer
+                 settings [[keeper, item, value, code_version]…]                                  no hashes
     proposal     parent cell line time seconds label added [verified_at…] dropped COUNT missing written
                  hashes: environment, added groups, dropped groups
     manifest     the same, and name; missing null: the same as the base's (sequence and base: in the record)
@@ -108,6 +109,20 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """Something that cells have set outside of the namespace, as a variable of the process's environment."""
+
+    keeper: str
+    """Where it lies: `os.environ`."""
+    item: str
+    """Which of the things that lie there; empty where there is one only."""
+    value: str
+    """A pickle in base64, of a dict from the empty name to a list of the value alone; empty: it is not there."""
+    code_version: str
+    """As of a group."""
+
+
+@dataclass(frozen=True)
 class Environment:
     """What the worker ran in; stored once as a chunk that manifests refer to."""
 
@@ -123,6 +138,9 @@ class Environment:
     """(name, version) of the distributions in use, sorted."""
     directory: str | None = None
     """The one that it worked in; not there where it could not be told."""
+    computer: str | None = None
+    """The name of the one that it ran on."""
+    settings: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -237,18 +255,20 @@ def _decode_buffer(reader: DocumentReader, row: Any) -> Buffer:
 
 def encode_environment(environment: Environment) -> bytes:
     content = {field.name: getattr(environment, field.name) for field in fields(environment)}
+    content["settings"] = [as_row(setting) for setting in environment.settings] or None
     return encode_document({name: value for name, value in content.items() if value is not None})
 
 
 def decode_environment(data: bytes) -> Environment:
     reader = DocumentReader(data)
-    plain = reader.plain(Environment, "python", "abi", "platform", "executable", "directory")
+    plain = reader.plain(Environment, "python", "abi", "platform", "executable", "directory", "computer")
     path = tuple([typed(entry, str, "path") for entry in reader.rows("path")])
     packages = []
     for row in reader.rows("packages"):
         name, version = typed(row, list, "packages")[:2] if type(row) is list and len(row) == 2 else (None, None)
         packages.append((typed(name, str, "packages"), typed(version, str, "packages")))
-    return Environment(path=path, packages=tuple(packages), **plain)
+    settings = [row_of(Setting, row) for row in reader.rows("settings")] if "settings" in reader.content else []
+    return Environment(path=path, packages=tuple(packages), settings=tuple(settings), **plain)
 
 
 def encode_note(note: Note) -> Entry:

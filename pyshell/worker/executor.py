@@ -131,6 +131,7 @@ class Executor:
         self._saving = saving
         self._sender.report(Ready(self._pid, ".".join(map(str, sys.version_info[:3])), sys.executable))
         saving.load_dill()
+        saving.resuming.begin()
         self._outside.begin()
         while not isinstance(task := self._next_task(saving), Stop):
             self._serve(task, saving)

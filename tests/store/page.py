@@ -10,13 +10,13 @@ import re
 import typing
 from pathlib import Path
 
-from pyshell.store import Binding, Buffer, Environment, Group, Manifest, Missing, Note, Proposal, layout
+from pyshell.store import Binding, Buffer, Environment, Group, Manifest, Missing, Note, Proposal, Setting, layout
 
 PAGE = Path(__file__).parents[2] / "docs" / "disk-format.md"
 
 CODES = {"B": "unsigned, 1 byte", "I": "unsigned, 4 bytes", "Q": "unsigned, 8 bytes"}
 
-DOCUMENTS = (Binding, Buffer, Group, Missing, Environment, Proposal, Manifest, Note)
+DOCUMENTS = (Binding, Buffer, Group, Missing, Environment, Setting, Proposal, Manifest, Note)
 
 CONSTANTS = ("VERSION", "PAGE", "STREAM_CHUNK", "RESERVE", "FULL_EVERY", "HASH_SIZE")
 

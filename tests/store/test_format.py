@@ -22,6 +22,7 @@ from pyshell.store import (
     Missing,
     Note,
     Proposal,
+    Setting,
     changes,
     format,
     layout,
@@ -50,8 +51,9 @@ groups = st.builds(
     numbers,
 )
 environments = st.builds(
-    Environment, text, text, text, text, st.lists(text).map(tuple), st.lists(st.tuples(text, text)).map(tuple)
-)
+    Environment, text, text, text, text, st.lists(text).map(tuple), st.lists(st.tuples(text, text)).map(tuple),
+    st.none() | text, st.none() | text, st.lists(st.builds(Setting, text, text, text, text), max_size=3).map(tuple),
+)  # fmt: skip
 missing = st.lists(st.builds(Missing, text, text, text, cells), max_size=3).map(tuple)
 delta = {
     "parent": numbers, "cell": cells, "time": seconds, "seconds": seconds, "label": st.none() | text,
@@ -149,12 +151,15 @@ def test_hashes_that_are_none_are_refused_before_they_are_written() -> None:
 def test_every_field_of_a_dataclass_is_in_its_document() -> None:
     content, _ = decode_document(format.encode_group(GROUP))
     assert set(content) == {field.name for field in dataclasses.fields(Group)}
-    environment = Environment("3", "abi", "linux", "exe", (), (), "/work")
+    environment = Environment(
+        "3", "abi", "linux", "exe", (), (), "/work", "here", (Setting("os.environ", "A", "", ""),)
+    )
     content, _ = decode_document(format.encode_environment(environment))
     assert set(content) == {field.name for field in dataclasses.fields(Environment)}
     assert format.decode_environment(format.encode_environment(environment)) == environment
-    nowhere = dataclasses.replace(environment, directory=None)  # as written before it was noted
-    assert "directory" not in decode_document(format.encode_environment(nowhere))[0]
+    nowhere = dataclasses.replace(environment, directory=None, computer=None, settings=())  # as before it was noted
+    content, _ = decode_document(format.encode_environment(nowhere))
+    assert content.keys().isdisjoint({"directory", "computer", "settings"})
     assert format.decode_environment(format.encode_environment(nowhere)) == nowhere
     proposal = Proposal(0, 1, 1.0, 0.0, None, b"e" * 32, (), (), (), 0, line=7)
     content, found = decode_document(format.encode_proposal(proposal))

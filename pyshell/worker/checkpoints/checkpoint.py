@@ -33,6 +33,7 @@ from pyshell.worker.checkpoints.inline import pickle_inline
 from pyshell.worker.checkpoints.others import has_other_threads
 from pyshell.worker.checkpoints.proposing import Job, Outcome, Proposing
 from pyshell.worker.checkpoints.restore import Source
+from pyshell.worker.checkpoints.settings import Settings, pickled
 from pyshell.worker.checkpoints.telling import Ended, SharedNote
 from pyshell.worker.checkpoints.tracking import Seen, Spot, Tracking
 from pyshell.worker.forking import NoFork, become_child, fork, rules_for_heap, run_in_child, why_not_fork
@@ -57,11 +58,9 @@ class Checkpointer:
         lent: Mapping[str, types.ModuleType],
         breadcrumb: Callable[[str], None],
     ) -> None:
-        """`bindings` are told of each cell by somebody else.
+        """`bindings` are told of each cell by somebody else; of `lent`, which may grow, a save uses what is there.
 
         `breadcrumb(name)` is called in the child before a name's code runs; it must write to shared memory.
-
-        `lent` may grow later: what it holds when a save starts is used.
         """
         self._store_path = store_path
         self._bindings = bindings
@@ -71,7 +70,8 @@ class Checkpointer:
         self._note = SharedNote()
         self._store: Store | None = None
         """To save inline with; it holds no file open."""
-        self._recorder = EnvironmentRecorder(without={"pyshell"})
+        self.settings = Settings(lambda value: pickled(value, namespace, bindings.definitions()))
+        self._recorder = EnvironmentRecorder({"pyshell"}, self.settings)
         self._parent = 0
         self._running: tuple[int, str] | None = None
         self._started = 0
@@ -158,6 +158,7 @@ class Checkpointer:
         bindings = [(group, binding) for group in source.groups for binding in group.bindings]
         self._bindings.restored([(binding.name, binding.order, group.cell) for group, binding in bindings])
         self.joined(source.spots)
+        self.settings.brought_back(source.settings)
         self.follow(sequence)
 
     def joined(self, spots: Collection[Spot]) -> None:
@@ -352,7 +353,7 @@ class Checkpointer:
         """All that a save of these names needs to be told, under a name that no other has."""
         known = self._known if touched is not None else None
         recorded, chunk = self._environment or (None, None)
-        self._recorded = self._recorder.record()
+        self._recorded = self._recorder.record(self.is_midway)
         return Job(
             name=self._new_name(cell),
             cell=cell,

@@ -15,8 +15,10 @@ import types
 from collections.abc import Callable, Container, Iterator
 from contextlib import suppress
 from importlib.util import find_spec
+from pickle import dumps
 
 from pyshell.store import Environment, Manifest
+from pyshell.worker.checkpoints.settings import Settings
 
 MAX_TOLD = 10
 """Packages that one notice names."""
@@ -27,8 +29,9 @@ _OF_PYTHON = re.compile(r"(site|dist)-packages(/|$)|/python\d[\d.]*(\.zip|/lib-d
 class EnvironmentRecorder:
     """Remembers versions that were looked up. Importing them is the parent's work: a forked child imports nothing."""
 
-    def __init__(self, without: Container[str] = ()) -> None:
+    def __init__(self, without: Container[str] = (), settings: Settings | None = None) -> None:
         self._without = without
+        self.settings = settings or Settings(lambda value: (dumps({"": [value]}), False))
         self._versions: dict[str, str] = {}
         self._find: Callable[[str], str] | None = None
         self._seen: tuple[int, str] = (0, "")
@@ -36,9 +39,10 @@ class EnvironmentRecorder:
         self._packages: tuple[tuple[str, str], ...] = ()
         # platform.platform() runs a program the first time it is asked.
         self._platform = f"{sys.platform}-{platform.machine()}"
+        self._computer = computer()
 
-    def record(self) -> Environment:
-        """What is imported now."""
+    def record(self, is_midway: bool = False) -> Environment:
+        """What is imported and set now, or if that is in the middle of a cell, for longer than a while."""
         seen = len(sys.modules), next(reversed(sys.modules), "")
         if seen != self._seen:
             self._packages, self._seen = tuple(sorted(self._imported())), seen
@@ -51,6 +55,8 @@ class EnvironmentRecorder:
             path=path,
             packages=self._packages,
             directory=_directory(),
+            computer=self._computer,
+            settings=self.settings.record(is_midway),
         )
 
     def _imported(self) -> list[tuple[str, str]]:
@@ -101,6 +107,11 @@ def go_back(then: Environment) -> None:
 def _is_of_python(entry: str) -> bool:
     """Whether an interpreter has this on its path by itself."""
     return bool(_OF_PYTHON.search(entry))
+
+
+def computer() -> str:
+    """The name of the one that this is running on."""
+    return os.uname().nodename
 
 
 def _directory() -> str | None:

@@ -19,11 +19,12 @@ from typing import Any
 from pyshell.errors import StoreError
 from pyshell.frozen import dataclass, field
 from pyshell.store import Group, Manifest, Missing, Store
-from pyshell.worker.checkpoints.environment import go_back
+from pyshell.worker.checkpoints.environment import computer, go_back
 from pyshell.worker.checkpoints.groups import circles
 from pyshell.worker.checkpoints.mapping import Mapper
 from pyshell.worker.checkpoints.remaking import is_foreign, remake
 from pyshell.worker.checkpoints.reusing import spots_of
+from pyshell.worker.checkpoints.settings import Returning
 from pyshell.worker.checkpoints.tracking import Spot
 from pyshell.worker.pickles.feeding import GivenWay
 from pyshell.worker.pickles.leaves import Unsavable
@@ -45,6 +46,8 @@ class Source:
     """What is to be loaded later (late.py), in this order."""
     found: dict[str, set[str]] = field(default_factory=dict)
     """What the pickles name, by the ids of their groups, where that was noted."""
+    settings: list[tuple[str, str]] = field(default_factory=list)
+    """What is set again outside of the namespace."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +99,30 @@ class Restoring:
         self._missing: list[Missing] = []
         self._gone: set[str] = set()
         self._interrupted = False
+        self._returning: Returning | None = None
 
     def restore(self, sequence: int) -> Outcome:
         """Load that checkpoint; see the function of this name."""
         manifest = self._store.manifest(sequence)
         with suppress(StoreError):  # names that need it are told as not restored
-            go_back(self._store.environment(manifest))
+            then = self._store.environment(manifest)
+            go_back(then)
+            self._returning = Returning(then, computer(), self._caution.set_aside, self._caution.breadcrumb)
+            self._returning.run(is_early=True)
         with collecting_later():
             try:
                 with self._store.index.kept_open():
                     return self._run(manifest)
             finally:
                 self._caution.breadcrumb("")
+
+    def set_rest(self) -> str:
+        """For a session that goes on: set what nothing needed in order to come back; a sentence on what is not set."""
+        if self._returning is None:
+            return ""
+        self._returning.run(is_early=False)
+        self.source.settings = self._returning.outcome.done
+        return self._returning.outcome.told()
 
     def _run(self, manifest: Manifest) -> Outcome:
         self._missing.extend(manifest.missing)

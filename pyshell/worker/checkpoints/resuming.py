@@ -41,6 +41,13 @@ class Resuming:
         self._sender = sender
         self._checkpointer = checkpointer
         self.late = Late(surroundings, namespace, box, sender, checkpointer)
+        self._unset = ""
+        """Which settings are not as they were."""
+        checkpointer.settings.tell = lambda text: sender.report(Notice(text))
+
+    def begin(self) -> None:
+        """All of ours is imported: what is set from here on is set by somebody else."""
+        self._checkpointer.settings.begin()
 
     def prepare(self, request: Prepare) -> None:
         """In a spare worker: import what the restore would import."""
@@ -61,6 +68,8 @@ class Resuming:
         self._namespace.bindings.lose(missing)
         seconds = time.perf_counter() - started
         self._sender.report(Restored(request.checkpoint, names[:MAX_NAMES], told(missing), seconds))
+        if self._unset:
+            self._sender.report(Notice(self._unset))
         self.tell_remarks(request.checkpoint)
         return is_there
 
@@ -77,7 +86,9 @@ class Resuming:
         kind = Beginning if request.lazy and saves and why_not_fork() is None else Restoring
         try:
             with Store.open(self._surroundings.store, key=None, writer=False) as store:
-                outcome = kind(store, self._namespace.variables, lent, caution).restore(checkpoint)
+                restoring = kind(store, self._namespace.variables, lent, caution)
+                outcome = restoring.restore(checkpoint)
+                self._unset = restoring.set_rest()
             self._checkpointer.restored(checkpoint, outcome.source)
             self.late.begin(store, lent, caution, outcome.source)
         except StoreError as exc:

@@ -49,8 +49,7 @@ def env(call: Call) -> str | dict[str, str] | None:
     """%env [NAME], %env NAME=VALUE, %env NAME VALUE
 
     Returns the environment, or one variable of it, or sets one: for programs that you start, and for libraries
-    that look later. Of all, what looks like a secret is hidden. A worker that is started anew has the session's
-    own again.
+    that look later. Of all, what looks like a secret is hidden. After a death it is as it was.
     """
     name, equals, value = call.text.partition("=")
     if not equals:
