@@ -70,8 +70,7 @@ class Checkpointer:
         self._note = SharedNote()
         self._store: Store | None = None
         """To save inline with; it holds no file open."""
-        self.settings = Settings(lambda value: pickled(value, namespace, bindings.definitions()))
-        self._recorder = EnvironmentRecorder({"pyshell"}, self.settings)
+        self.recorder = EnvironmentRecorder({"pyshell"}, Settings(partial(pickled, namespace, bindings.definitions)))
         self._parent = 0
         self._running: tuple[int, str] | None = None
         self._started = 0
@@ -84,7 +83,7 @@ class Checkpointer:
         """Where in a cell that still runs; None: it has ended."""
         self._in_flight: tuple[set[str] | None, set[str]] = (None, set())
         """The same of what is being saved, and the names that were rebound: it comes back if that fails."""
-        self._recorded = self._recorder.record()
+        self._recorded = self.recorder.record()
         """The environment, as it is saved."""
         self._environment: tuple[Environment, ChunkId] | None = None
         """What `_parent` was saved with, and the chunk that says so."""
@@ -158,7 +157,7 @@ class Checkpointer:
         bindings = [(group, binding) for group in source.groups for binding in group.bindings]
         self._bindings.restored([(binding.name, binding.order, group.cell) for group, binding in bindings])
         self.joined(source.spots)
-        self.settings.brought_back(source.settings)
+        self.recorder.settings.brought_back(source.settings)
         self.follow(sequence)
 
     def joined(self, spots: Collection[Spot]) -> None:
@@ -170,7 +169,7 @@ class Checkpointer:
         """Where in a cell this checkpoint was saved, if not at an end, and with what that is not so here."""
         self._hasty.refresh()
         manifest = self._hasty.manifest(sequence)
-        differs = what_differs(self._hasty.environment(manifest), self._recorder.record())
+        differs = what_differs(self._hasty.environment(manifest), self.recorder.record())
         return [text for text in (where_in_cell(manifest), differs) if text]
 
     @property
@@ -353,7 +352,7 @@ class Checkpointer:
         """All that a save of these names needs to be told, under a name that no other has."""
         known = self._known if touched is not None else None
         recorded, chunk = self._environment or (None, None)
-        self._recorded = self._recorder.record(self.is_midway)
+        self._recorded = self.recorder.record(self.is_midway)
         return Job(
             name=self._new_name(cell),
             cell=cell,

@@ -43,11 +43,11 @@ class Resuming:
         self.late = Late(surroundings, namespace, box, sender, checkpointer)
         self._unset = ""
         """Which settings are not as they were."""
-        checkpointer.settings.tell = lambda text: sender.report(Notice(text))
+        checkpointer.recorder.settings.tell = lambda text: sender.report(Notice(text))
 
     def begin(self) -> None:
         """All of ours is imported: what is set from here on is set by somebody else."""
-        self._checkpointer.settings.begin()
+        self._checkpointer.recorder.settings.begin()
 
     def prepare(self, request: Prepare) -> None:
         """In a spare worker: import what the restore would import."""

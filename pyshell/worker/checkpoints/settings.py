@@ -159,9 +159,9 @@ class Settings:
             self.tell(text)
 
 
-def pickled(value: Any, namespace: dict[str, Any], definitions: dict[int, str]) -> tuple[bytes, bool]:
+def pickled(namespace: dict[str, Any], definitions: Callable[[], dict[int, str]], value: Any) -> tuple[bytes, bool]:
     """The value as `Settings` wants it; functions and classes of the session by name, a lambda with its code."""
-    snapshot = TouchedSnapshot(namespace, (), definitions, {})
+    snapshot = TouchedSnapshot(namespace, (), definitions(), {})
     snapshot.values = {"": [value]}  # a definition by itself would be pickled whole
     dump = Dumper(snapshot, Lent({})).dump(("",))
     if dump.leaves:
