@@ -56,6 +56,11 @@ for i in range(40):
     print(f"line {i} of 40")
     if i == 4:
         open(GATE).close()
+
+# %% moves
+open(GATE).close()
+1 / 0
+"not reached"
 """
 
 KEYED = """\
@@ -123,6 +128,10 @@ class Editor(ABC):
     @abstractmethod
     def change(self, at: int) -> None:
         """Change a line."""
+
+    @abstractmethod
+    def put_above(self) -> None:
+        """Put a line above all others."""
 
     @abstractmethod
     def bridge(self) -> int:
@@ -245,6 +254,16 @@ def lose_connections(editor: Editor, gate: Path) -> None:
     assert becomes_true(lambda: editor.wait("notes", "connected").count("connected again") > 1)
     editor.do("line", row("name.upper()"))
     editor.wait("marks", "Out[9]: 'ADA'")
+
+
+def move(editor: Editor, gate: Path) -> None:
+    """The mark of an error stands at the line that raised it, wherever that is by then."""
+    editor.do("cell", row("1 / 0"))
+    editor.wait("marks", "In[10] running")
+    editor.put_above()
+    with open(gate, "w"):
+        editor.wait("marks", f"{row('1 / 0') + 1} ✗ ZeroDivisionError")
+    assert f'work.py", line {row("1 / 0")}' in editor.wait("output", f'line {row("1 / 0")}')
 
 
 def while_away() -> None:

@@ -124,6 +124,9 @@ class Emacs(editing.Editor):
     def change(self, at: int) -> None:
         self._at(at, '(progn (end-of-line) (insert ".title()"))')
 
+    def put_above(self) -> None:
+        self._at(1, '(insert "# above\\n")')
+
     def bridge(self) -> int:
         return int(self.lisp("(process-id (jsonrpc--process (pyshell--session-connection (session))))"))
 
@@ -150,6 +153,7 @@ def test_a_person_works_in_emacs(xdg: Path, tmp_path: Path) -> None:
         with emacs(file, init, env) as editor:
             editing.walk(editor, gate)
             editing.lose_connections(editor, gate)
+            editing.move(editor, gate)
         editing.while_away()
         with emacs(file, init, env) as editor:
             editing.come_back(editor)

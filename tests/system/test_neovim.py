@@ -151,6 +151,9 @@ class Neovim(editing.Editor):
         self._go(at)
         self.lua("vim.api.nvim_set_current_line(vim.api.nvim_get_current_line() .. '.title()')")
 
+    def put_above(self) -> None:
+        self.lua("vim.api.nvim_buf_set_lines(0, 0, 0, false, { '# above' })")
+
     def bridge(self) -> int:
         return int(self.lua("return vim.fn.jobpid(require('pyshell.session').sessions.project.bridge.job)"))
 
@@ -179,6 +182,7 @@ def test_a_person_works_in_neovim(xdg: Path, tmp_path: Path) -> None:
         with neovim(file, env) as editor:
             editing.walk(editor, gate)
             editing.lose_connections(editor, gate)
+            editing.move(editor, gate)
         editing.while_away()
         with neovim(file, env) as editor:
             editing.come_back(editor)

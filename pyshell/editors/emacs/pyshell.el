@@ -88,7 +88,7 @@ Without one it is the choice of pyshell."
 
 (cl-defstruct (pyshell--mark (:copier nil))
   "Code that was sent, and what became of it."
-  session overlay beside text code file cell lost)
+  session overlay beside text line code file cell lost)
 
 (defvar pyshell--sessions (make-hash-table :test #'equal)
   "The sessions that this Emacs is connected to, by name.")
@@ -510,7 +510,8 @@ Without a connection it is asked when there is one again."
   (let* ((overlay (make-overlay start end nil t nil))
          (mark (make-pyshell--mark :session session :overlay overlay
                                    :beside (make-overlay end end nil t nil)
-                                   :text (buffer-substring-no-properties start end))))
+                                   :text (buffer-substring-no-properties start end)
+                                   :line (line-number-at-pos start t))))
     (overlay-put overlay 'pyshell-mark mark)
     (dolist (hook '(modification-hooks insert-behind-hooks insert-in-front-hooks))
       (overlay-put overlay hook '(pyshell--changed)))
@@ -599,7 +600,8 @@ Without a connection it is asked when there is one again."
             (goto-char (point-min))
             (while (re-search-forward (format "\"%s\", line \\([0-9]+\\)" (regexp-quote (pyshell--mark-file mark)))
                                       nil t)
-              (let ((found (string-to-number (match-string 1))))
+              ;; It has the lines as they were when the code was sent; meanwhile it may have moved.
+              (let ((found (+ (string-to-number (match-string 1)) (- first (pyshell--mark-line mark)))))
                 (when (<= first found last)
                   (setq line found))))))
         (goto-char (overlay-start overlay))

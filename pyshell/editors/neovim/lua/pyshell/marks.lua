@@ -12,7 +12,7 @@ function M.add(session, buffer, first, last)
   M.watch(buffer)
   M.clear(buffer, first, last)
   local text = vim.api.nvim_buf_get_lines(buffer, first - 1, last, false)
-  local mark = { session = session, buffer = buffer, text = text }
+  local mark = { session = session, buffer = buffer, text = text, line = first }
   mark.id = vim.api.nvim_buf_set_extmark(buffer, space, first - 1, 0, { end_row = last - 1, end_col = #text[#text] })
   marks[buffer] = marks[buffer] or {}
   table.insert(marks[buffer], mark)
@@ -92,13 +92,15 @@ function M.draw(mark)
   })
 end
 
---- The line beside which it stands: where an error was raised, or the last one.
+--- The line beside which it stands: where an error was raised, or the last one. Tracebacks have the lines as they were
+--- when the code was sent; meanwhile it may have moved.
 function M.row(mark, first, last)
   local cell = mark.cell and mark.session.cells[mark.cell]
   local found = last
   for line in ((cell and cell.error or {}).traceback or ""):gmatch(', line (%d+)') do
     local row = tonumber(line)
     if mark.file and cell.error.traceback:find('"' .. mark.file .. '", line ' .. row, 1, true) then
+      row = row + first - mark.line
       found = row >= first and row <= last and row or found
     end
   end
