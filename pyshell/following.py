@@ -10,8 +10,21 @@ import signal
 import sys
 from typing import TextIO
 
+from pyshell.answering import Answers
 from pyshell.client import Session
-from pyshell.protocol import Died, Error, Event, Finished, InputRequest, Message, Notice, Output, Result, Stream
+from pyshell.protocol import (
+    Died,
+    Error,
+    Event,
+    Finished,
+    InputDone,
+    InputRequest,
+    Message,
+    Notice,
+    Output,
+    Result,
+    Stream,
+)
 
 _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-Z\\-_])")
 
@@ -19,9 +32,10 @@ _ESCAPES = re.compile(r"\x1b(\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\)|[@-
 class Following:
     """What one cell shows, and how it ends."""
 
-    def __init__(self, session: Session, streams: Streams) -> None:
+    def __init__(self, session: Session, streams: Streams, answers: Answers) -> None:
         self._session = session
         self._streams = streams
+        self._answers = answers
         self._echo = ""
         self.status = 0
         self.is_over = False
@@ -41,8 +55,12 @@ class Following:
         elif isinstance(body, Notice):
             say(body.text)
         elif isinstance(body, InputRequest):
-            self._answer(body)
+            self._streams.pause()
+            self._answers.ask(self._hidden if body.password else self._typed, body.password)
+        elif isinstance(body, InputDone):
+            self._answers.drop()
         elif isinstance(body, Finished):
+            self._answers.drop()
             self._end(body.status)
             return True
         return False
@@ -69,15 +87,11 @@ class Following:
             self.is_over = True
             self.status = self.status or (0 if status == "ok" else self.status)
 
-    def _answer(self, request: InputRequest) -> None:
-        self._streams.pause()
-        line = sys.stdin.readline()
-        if line:
-            text = line.removesuffix("\n")
-            self._session.input(text)
-            self._echo = "" if request.password else f"{text}\n"
-        else:
-            self._session.input_end()
+    def _typed(self, line: str) -> None:
+        self._echo = line
+
+    def _hidden(self, _line: str) -> None:
+        self._echo = ""
 
     def _without_echo(self, text: str) -> str:
         """The worker's terminal shows what is typed; ours has done so, or there is none."""

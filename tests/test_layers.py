@@ -65,7 +65,8 @@ LAYERS: dict[str, set[str]] = {
     "choosing": {"starting", "client", "drawing", "exits", "protocol", "errors"},
     "listing": {"interpreters", "choosing", "drawing", "memory", "starting", "protocol", "errors"},
     "inert": {"errors"},
-    "following": {"client", "protocol", "errors"},
+    "answering": {"client", "errors"},
+    "following": {"answering", "client", "protocol", "errors"},
     "interchange": {"starting", "client", "protocol", "inert", "errors"},
     "console": {
         "interpreters", "starting", "listing", "drawing", "inbox", "memory", "client", "syntax", "transport",
@@ -77,8 +78,8 @@ LAYERS: dict[str, set[str]] = {
     },
     "editors": {"errors"},
     "subcommands": {
-        "console", "following", "interchange", "interpreters", "choosing", "drawing", "starting", "client", "config",
-        "memory", "protocol", "paths", "errors",
+        "console", "answering", "following", "interchange", "interpreters", "choosing", "drawing", "starting",
+        "client", "config", "memory", "protocol", "paths", "errors",
     },
     "cli": {
         "__init__", "subcommands", "console", "bridges", "choosing", "drawing", "editors", "interchange",

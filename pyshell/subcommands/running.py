@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pyshell import choosing, starting
+from pyshell.answering import Answers
 from pyshell.client import Session
 from pyshell.errors import PyshellError, SessionNotFound, UsageError
 from pyshell.following import Following, Streams, say
@@ -133,6 +134,7 @@ class _Run:
         self._limit = limit_of(order, statements)
         self._seen = 0
         self._streams = Streams()
+        self._answers = Answers(session)
         self._run = ""
         self._is_midway = False
         self._epoch = 0
@@ -281,17 +283,23 @@ class _Run:
         self._waited += time.monotonic() - begun
 
     def _follow(self, cell: int) -> tuple[int, bool]:
-        following = Following(self._session, self._streams)
-        while True:
-            try:
-                for event in self._session.events(self._seen):
-                    self._seen = event.seq
-                    if event.cell == cell and following.is_last(event):
-                        return following.status, following.is_over
-                    if isinstance(event.body, Held) and cell in event.body.cells:
-                        self._session.cancel(cell)
-                        say(DIED)
-                        return DEATH, True
-                raise PyshellError(f'session "{self._session.name}" has ended; run the script again to go on')
-            except KeyboardInterrupt:
-                self._session.interrupt()
+        following = Following(self._session, self._streams, self._answers)
+        try:
+            while True:
+                try:
+                    return self._to_the_end(cell, following)
+                except KeyboardInterrupt:
+                    self._session.interrupt()
+        finally:
+            self._answers.drop()
+
+    def _to_the_end(self, cell: int, following: Following) -> tuple[int, bool]:
+        for event in self._session.events(self._seen):
+            self._seen = event.seq
+            if event.cell == cell and following.is_last(event):
+                return following.status, following.is_over
+            if isinstance(event.body, Held) and cell in event.body.cells:
+                self._session.cancel(cell)
+                say(DIED)
+                return DEATH, True
+        raise PyshellError(f'session "{self._session.name}" has ended; run the script again to go on')

@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ import pytest
 import pyshell
 from pyshell import Session
 from pyshell.errors import SessionNotFound, TransportError
+from pyshell.host.processes.blocked import READ
 from pyshell.protocol import Event, Saved
 from tests.sessions import becomes_true, host_of, kill, until, until_output
 from tests.terminal import Terminal
@@ -144,6 +146,52 @@ def test_it_has_the_scripts_exit_status_and_input() -> None:
     assert run("--fresh", script)[:2] == (0, "2\n")
     assert run("--fresh", write("def f(:\n"))[0] == 1
     end()
+
+
+LISTENS = """
+import subprocess
+program = '''
+import os, threading
+def listen():
+    for line in open(0): print("heard", line, end="", flush=True)
+listening = threading.Thread(target=listen)
+listening.start()
+while not os.path.exists("told"): pass
+print("works on", flush=True)
+listening.join()
+'''
+subprocess.run([__import__("sys").executable, "-c", program])
+"""
+
+
+@pytest.mark.skipif(not READ, reason="the system does not tell who reads the terminal")
+def test_a_program_that_listens_while_it_prints_is_heard() -> None:
+    process = begin(write(LISTENS))
+    assert process.stdin is not None and process.stdout is not None
+    with reach() as session:
+        until(session, lambda event: event.kind == "input_request")
+    Path("told").touch()
+    assert process.stdout.readline() == "works on\n"
+    process.stdin.write("one\ntwo\n")
+    out, err = process.communicate(timeout=60)  # which is the end of what it hears
+    assert (process.returncode, out, err) == (0, "heard one\nheard two\n", "")
+
+
+def test_of_a_password_the_terminal_shows_nothing() -> None:
+    script = write("from getpass import getpass\nprint('got', len(getpass()))\nprint('hello', input('name? '))\n")
+    with Terminal([sys.executable, "-m", "pyshell", "run", "-s", "r", script]) as terminal:
+        terminal.wait(lambda: not shows_what_is_typed(terminal), 60)
+        terminal.send("secret\r")
+        terminal.wait_text(r"name\? ")
+        assert shows_what_is_typed(terminal)
+        terminal.send("Ann\r")
+        terminal.wait_text("hello Ann")
+        assert terminal.process.wait(60) == 0
+        assert "got 6" in terminal.screen and "secret" not in terminal.screen and "name? Ann" in terminal.screen
+
+
+def shows_what_is_typed(terminal: Terminal) -> bool:
+    return bool(termios.tcgetattr(terminal.master)[3] & termios.ECHO)
 
 
 def test_cells_and_notebooks_are_run_cell_by_cell() -> None:
