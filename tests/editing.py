@@ -263,7 +263,7 @@ def move(editor: Editor, gate: Path) -> None:
     editor.put_above()
     with open(gate, "w"):
         editor.wait("marks", f"{row('1 / 0') + 1} ✗ ZeroDivisionError")
-    assert f'work.py", line {row("1 / 0")}' in editor.wait("output", f'line {row("1 / 0")}')
+    assert f'work.py", line {row("1 / 0")}' in editor.wait("output", f"line {row('1 / 0')}")
 
 
 def while_away() -> None:

@@ -15,12 +15,14 @@ from collections.abc import Callable
 from pyshell.bridges.mcp_shown import MAX_CHARACTERS, Shown, clipped, lines_of, some
 from pyshell.client import Session
 from pyshell.drawing import draw, first_line, missing, not_restored
-from pyshell.errors import ConnectionLost, UsageError
+from pyshell.errors import CallTimeout, ConnectionLost, StoreError, UsageError
 from pyshell.protocol import CheckedOut, HistoryEntry, InputRequest, Output, Saved, SaveFailed, Variable
 
 MAX_SECONDS = 600.0
 TRAVEL_SECONDS = 120.0
 """How long going to another state, or saving one, may take before the answer is that it goes on."""
+SAVED_SECONDS = 10.0
+"""How long the save of what is to be taken back is waited for."""
 MAX_ROWS = 100
 MAX_CELLS = 1000
 RECENT = 5
@@ -202,9 +204,9 @@ class Agent:
 
     def undo(self, others: bool = False) -> str:
         """Take back what the newest cell that changed something did. Another client's only with `others`."""
-        here = next((state for state in self._session.checkpoints() if state.head), None)
-        if here is not None and here.cell is not None:
-            self._check_own(here.cell, others, "undo")
+        if not others:
+            for cell in self._undone():
+                self._check_own(cell, others, "undo")
         return _went(self._session.undo(TRAVEL_SECONDS))
 
     def redo(self) -> str:
@@ -217,6 +219,20 @@ class Agent:
         This also takes back what others have done since that state.
         """
         return _went(self._session.restore(checkpoint, TRAVEL_SECONDS))
+
+    def _undone(self) -> range:
+        """The cells that the present saved state has and those before have not: those in quick succession share one."""
+        ran = [entry.cell for entry in self._session.history(MAX_CELLS) if entry.status in _CHANGING]
+        if ran and self._session.status().cell is None:  # while one runs nothing can be undone
+            with contextlib.suppress(StoreError, CallTimeout):  # what is not saved is not taken back by itself
+                self._session.wait_saved(ran[-1], SAVED_SECONDS)
+        states = self._session.checkpoints()
+        here = next((state for state in states if state.head), None)
+        if here is None or here.cell is None:
+            return range(0)
+        # By their numbers, which are those of time: on another branch of the timeline are cells that were taken back.
+        earlier = max([state.cell or 0 for state in states if state.checkpoint < here.checkpoint], default=0)
+        return range(min(earlier + 1, here.cell), here.cell + 1)
 
     def _check_own(self, cell: int, others: bool, verb: str) -> None:
         entry = next((entry for entry in self._session.history(MAX_CELLS) if entry.cell == cell), None)
@@ -231,6 +247,10 @@ TOOLS = (
 """The methods of `Agent` that are offered."""
 LOOKING = frozenset({"wait", "output", "status", "variables", "inspect", "complete", "timeline"})
 """Those that change nothing."""
+
+
+_CHANGING = ("ok", "error", "interrupted")
+"""How a cell ended whose effect is saved."""
 
 
 def lost(agent: Agent, exc: ConnectionLost) -> str:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,24 @@ async def read_whole(call: Callable[..., Awaitable[str]], cell: int) -> str:
         start = more.partition(f"output({cell}, ")[2].partition(")")[0] if mark else ""
         whole += page
     return whole
+
+
+def test_another_clients_cell_that_is_saved_together_with_ones_own_is_not_taken_back() -> None:
+    """Cells in quick succession share a state; what is not saved yet belongs to the next one."""
+    with started() as session:
+        agent = Agent(lambda: Session(session._paths, "robot"))
+        try:
+            for number in range(5):
+                agent.execute(f"mine = {number}")
+                session.run(f"theirs = {number}")
+                with pytest.raises(UsageError, match="not yours"):
+                    agent.undo()
+            agent.execute("mine = 'again'")
+            with suppress(UsageError):
+                agent.undo()
+            assert session.run("theirs").result == "4"
+        finally:
+            agent.close()
 
 
 def test_what_is_another_clients_is_not_taken_back_by_mistake() -> None:
