@@ -36,6 +36,8 @@ class Agent:
         self._session = connect()
         self._told: dict[int, int] = {}
         """For each cell the number of the last event that the agent has been told of."""
+        self._ended: set[int] = set()
+        """Those of whose end it has been told."""
 
     def connect_again(self) -> None:
         """The host is gone; another one takes up what is saved."""
@@ -64,7 +66,8 @@ class Agent:
         return self._follow(cell, timeout)
 
     def _follow(self, cell: int, timeout: float) -> str:
-        seconds = min(max(timeout, 0.0), MAX_SECONDS)
+        # Of one that has ended comes only what it shows from the background: nobody waits for that.
+        seconds = 0.0 if cell in self._ended else min(max(timeout, 0.0), MAX_SECONDS)
         deadline = time.monotonic() + seconds
         shown = Shown(cell)
         with contextlib.closing(self._session.events(self._told.get(cell, 0), cell, timeout=seconds)) as events:
@@ -74,14 +77,18 @@ class Agent:
                 if shown.finished is not None or is_asking or time.monotonic() > deadline:
                     break
         self._told[cell] = max(shown.last, self._told.get(cell, 0))
+        if shown.finished is not None:
+            self._ended.add(cell)
         return shown.told(_asks(cell, shown.asks) if shown.asks is not None else self._goes_on(cell, seconds))
 
     def _goes_on(self, cell: int, seconds: float) -> str:
         status = self._session.status()
         if cell >= status.next_cell or (status.cell != cell and cell not in status.queued):
+            if cell not in self._ended:
+                return f"In[{cell}] has ended meanwhile: wait({cell}) tells how."
             return f"In[{cell}] has ended; you were told how. output({cell}) reads what it printed."
         what = "still runs" if status.cell == cell else f"waits for In[{status.cell or status.queued[0]}]"
-        return f"In[{cell}] {what} after {seconds:.0f} s. wait({cell}) waits on; interrupt() stops the cell that runs."
+        return f"In[{cell}] {what} after {seconds:g} s. wait({cell}) waits on; interrupt() stops the cell that runs."
 
     def answer(self, text: str, timeout: float = 30.0) -> str:
         """Answer a cell that asks for a line by input(), or by a program. Passwords are for the person to type."""
@@ -148,6 +155,7 @@ class Agent:
         Only names that contain `pattern`. Runs no code of the values.
         """
         found = [variable for variable in self._session.variables() if pattern in variable.name]
+        start = max(0, start)
         page = found[start : start + MAX_ROWS]
         left = len(found) - start - len(page)
         lines = [_variable(variable) for variable in page]

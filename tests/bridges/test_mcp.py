@@ -152,6 +152,20 @@ def test_another_clients_cell_that_is_saved_together_with_ones_own_is_not_taken_
             agent.close()
 
 
+def test_a_cell_is_told_once_however_short_the_wait_for_it() -> None:
+    with started() as session:
+        agent = Agent(lambda: Session(session._paths, "robot"))
+        try:
+            for cell in range(1, 6):
+                first = agent.execute("6 * 7", timeout=-5.0)
+                assert "you were told" not in first
+                assert ("42" in first) != ("42" in agent.wait(cell, SECONDS))
+                assert "you were told how" in agent.wait(cell)
+            assert agent.variables(start=-3) == agent.variables()
+        finally:
+            agent.close()
+
+
 def test_what_is_another_clients_is_not_taken_back_by_mistake() -> None:
     with started() as session:
         agent = Agent(lambda: Session(session._paths, "robot"))
