@@ -61,13 +61,18 @@ def discover(environ: Mapping[str, str], directory: Path) -> str | None:
     """The interpreter of the environment that is active, or else that of the nearest `.venv`; None: there is none.
 
     In the order in which `uv` looks. None also for the environment in which pyshell itself is installed.
+    WorkerStartFailed for one that has lost the Python that it was made with.
     """
     active = [environ.get("VIRTUAL_ENV", "")]
     if environ.get("CONDA_DEFAULT_ENV") not in BASES:
         active.append(environ.get("CONDA_PREFIX", ""))
     nearest = [place / ".venv" for place in (directory, *directory.parents)]
     for place in [*map(Path, filter(None, active)), *nearest]:
-        if os.access(python := place / "bin" / "python", os.X_OK):
+        python = place / "bin" / "python"
+        if python.is_symlink() and not python.exists():
+            gone = f"{python} leads to {os.readlink(python)}, which is gone"
+            raise WorkerStartFailed(f"{gone}: make the environment anew, or choose an interpreter with --python")
+        if os.access(python, os.X_OK):
             is_own = os.path.realpath(place) == os.path.realpath(sys.prefix)
             return None if is_own else str(python.absolute())
     return None

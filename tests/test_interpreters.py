@@ -46,6 +46,16 @@ def test_the_active_environment_comes_first_then_the_nearest_in_a_directory(tmp_
     assert environment_of("/usr/bin/python3") == ""
 
 
+def test_an_environment_that_has_lost_its_python_is_not_passed_over(tmp_path: Path) -> None:
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.symlink_to(tmp_path / "removed" / "python3.11")
+    with pytest.raises(WorkerStartFailed, match="python3.11, which is gone: make the environment anew, or .* --python"):
+        discover({}, tmp_path)
+    said = pyshell_of(tmp_path, "new", "-d", "-s", "lost", VIRTUAL_ENV="")
+    assert said.returncode == 1 and said.stderr.startswith("pyshell: ") and "which is gone" in said.stderr
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [("exit 3", "ended with 3"), ("echo hello", "does not run"), ("echo 3.9.1", "is Python 3.9.1; the code is run by")],
