@@ -144,8 +144,7 @@ class Agent:
         lines.append(f"Saved up to In[{status.saved_cell}], as state {status.checkpoint}." if status.checkpoint
                      else "Nothing is saved yet.")  # fmt: skip
         lines += [not_restored(gone) for gone in status.not_restored[:MAX_ROWS]]
-        unsaved = [lost for lost in status.unsaved if lost not in status.not_restored]
-        lines += [f"Not saved: {missing(lost)}" for lost in unsaved[:MAX_ROWS]]
+        lines += [f"Not saved: {missing(lost)}" for lost in status.unsaved[:MAX_ROWS]]
         lines += ["The newest cells:", *[_entry(entry, entry.cell) for entry in [*known.values()][-RECENT:]]]
         return clipped("\n".join(lines), "of the status")
 

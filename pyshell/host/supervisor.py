@@ -22,7 +22,7 @@ from pyshell.host.processes.birth import Newborn, Place
 from pyshell.host.processes.ordering import Shown, output_of
 from pyshell.host.processes.terminal import Terminal
 from pyshell.host.saved.absent import UNSHOWN, Absent
-from pyshell.host.saved.checkpoints import Checkpoints, Verdict, unsaved_of
+from pyshell.host.saved.checkpoints import Checkpoints, Verdict
 from pyshell.host.saved.ledger import Ledger
 from pyshell.host.summary import Summary
 from pyshell.host.travel import ARRIVALS, Arrival, Travel, ended_unsaved
@@ -215,7 +215,7 @@ class Supervisor:
             cwd=self._place.cwd, cell=self._running.cell if self._running else None, next_cell=self._next_cell,
             queued=tuple([cell.cell for cell in self._queue]), held=self._held, clients=len(self.clients),
             checkpoint=saved.sequence if saved else None, saved_cell=saved.ended if saved else None,
-            verified_cell=self._verified_cell, unsaved=unsaved_of(saved) if saved else (),
+            verified_cell=self._verified_cell, unsaved=self._absent.unsaved(saved),
             waiting_for_input=self.reading.request, started=self._begun, last_event=self._journal.newest,
             background=self._behind.cells, not_restored=self._absent.names,
         )  # fmt: skip
@@ -279,7 +279,7 @@ class Supervisor:
             self._absent.saved(verdict.manifest)
             self._ledger.saved(verdict.manifest.sequence, verdict.manifest.ended)
         if verdict.body is not None:
-            self._journal.append(verdict.body, epoch=self.succession.epoch, cell=verdict.cell)
+            self._journal.append(self._absent.told(verdict.body), epoch=self.succession.epoch, cell=verdict.cell)
 
     def on_head(self, manifest: Manifest) -> None:
         self._verified_cell = None

@@ -53,7 +53,10 @@ def told(session: Session) -> list[tuple[str, int | None]]:
 
 
 def test_it_is_told_at_every_death_and_can_be_made_again_after_each(session: Session) -> None:
+    wait_until_saved(session)
+    assert [missing.name for missing in session.status().unsaved] == ["x"]
     assert die(session) == {"x": REASON}
+    assert session.status().unsaved == ()  # what is not there needs no saving
     session.run("kept.append(6)", SECONDS)
     assert die(session) == {"x": REASON}
     assert told(session) == [("x", 1)]

@@ -8,17 +8,20 @@ The worker says the same in each checkpoint that it saves without them, so the n
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from pyshell.host.saved.checkpoints import unsaved_of
 from pyshell.protocol import (
     AskedForQueue,
     CheckedOut,
+    EventBody,
     Finished,
     Loaded,
     LostLate,
     Message,
     Ready,
     Restored,
+    Saved,
     Unsaved,
 )
 from pyshell.store import Manifest
@@ -48,6 +51,17 @@ class Absent:
         """Of what a checkpoint does not say any more somebody has bound the name, or given it up."""
         told = {*unsaved_of(manifest)}
         self.names = tuple([lost for lost in self.names if lost in told])
+
+    def unsaved(self, manifest: Manifest | None) -> tuple[Unsaved, ...]:
+        """Of what is there, what a checkpoint could not hold."""
+        return self._without(unsaved_of(manifest)) if manifest is not None else ()
+
+    def told(self, body: EventBody) -> EventBody:
+        """What a checkpoint tells, without what is not there either way."""
+        return replace(body, unsaved=self._without(body.unsaved)) if isinstance(body, Saved) else body
+
+    def _without(self, unsaved: tuple[Unsaved, ...]) -> tuple[Unsaved, ...]:
+        return tuple([missing for missing in unsaved if missing not in self.names])
 
     def _are_back(self, names: Collection[str]) -> None:
         if self.names:
