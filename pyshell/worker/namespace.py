@@ -62,6 +62,8 @@ class Namespace:
         if cell.never:
             self.never.add(cell.cell)
         lines = source_lines(code)
+        if lines and not lines[-1].endswith("\n"):
+            lines[-1] += "\n"  # traceback counts on it, and else puts its marks a column too far to the right
         # No modification time: linecache then never looks for a file of that name.
         linecache.cache[filename(cell.cell)] = (len(code), None, lines, filename(cell.cell))
 

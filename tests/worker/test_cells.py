@@ -285,6 +285,13 @@ def test_a_traceback_shows_the_cells_lines_and_none_of_ours(session: Session) ->
     ]
 
 
+@pytest.mark.parametrize("code", ["[0, 1 / 0]", "x = 1\n(x, nothing)", "é = 1; [é, 1 / 0]\n"])
+def test_a_traceback_marks_what_failed(session: Session, code: str) -> None:
+    line, marks = traceback_of(run(session, code)).splitlines()[-3:-1]
+    at = len(marks) - len(marks.lstrip())
+    assert line[at : at + len(marks.strip())] in ("1 / 0", "nothing")
+
+
 WRONG_NAMES = {
     "total_sum = 1\ntotl_sum": ["'total_sum'"],
     "def f():\n    length = 1\n    return lenght\nf()": ["'length'"],

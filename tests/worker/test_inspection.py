@@ -454,7 +454,7 @@ def test_variables_of_a_session() -> None:
         assert session.children("nothing").found is False and session.table("x").found is False
         found = session.inspect("f(1, ", 5, 1)
         assert found.call is not None and found.call.current == 1
-        assert (found.file, found.source) == ("<In[1]>", "def f(a, b=2): return a")
+        assert (found.file, found.source) == ("<In[1]>", "def f(a, b=2): return a\n")
 
 
 def test_a_session_answers_while_it_computes() -> None:

@@ -86,7 +86,7 @@ def test_sources_are_known_to_linecache_and_in(namespace: Namespace, variables: 
     namespace.remember_source(RunCell(3, "a\x0cb\n'\u2028'\r\nlast"))
     assert variables["In"] == ["", "", "", "a\x0cb\n'\u2028'\r\nlast"]
     linecache.checkcache()
-    assert linecache.getline(filename(3), 2) == "'\u2028'\n" and linecache.getline(filename(3), 3) == "last"
+    assert linecache.getline(filename(3), 2) == "'\u2028'\n" and linecache.getline(filename(3), 3) == "last\n"
     assert source_lines("") == []
 
 
