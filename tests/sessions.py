@@ -18,7 +18,7 @@ from typing import Any
 
 import pyshell
 from pyshell import Session
-from pyshell.errors import PyshellError
+from pyshell.errors import PyshellError, SessionNotFound, TransportError
 from pyshell.protocol import Event, StateChanged
 
 SECONDS = 30.0
@@ -122,3 +122,18 @@ def becomes_true(condition: Callable[[], object], seconds: float = SECONDS) -> b
             return False
         look_again.wait(0.02)
     return True
+
+
+def reach(name: str) -> Session:
+    """The session, as soon as it can be reached."""
+    found: list[Session] = []
+
+    def look() -> bool:
+        try:
+            found.append(pyshell.connect(name))
+        except (SessionNotFound, TransportError):
+            return False
+        return True
+
+    assert becomes_true(look)
+    return found[0]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pyshell.bridges.mcp_shown import MAX_CHARACTERS, Shown, clipped, lines_of, some
 from pyshell.client import Session
@@ -121,7 +121,8 @@ class Agent:
         cell = self._session.status().cell
         if cell is None:
             return "Nothing runs."
-        self._check_own(cell, others, "interrupt")
+        if not others:
+            self._check_own([cell], "interrupt")
         rung = self._session.interrupt()
         done = {"signal": "was sent an interrupt", "stack": "was sent another one, and its stack is in its output",
                 "kill": "was ended together with its worker; the state before it is being restored"}  # fmt: skip
@@ -212,8 +213,7 @@ class Agent:
     def undo(self, others: bool = False) -> str:
         """Take back what the newest cell that changed something did. Another client's only with `others`."""
         if not others:
-            for cell in self._undone():
-                self._check_own(cell, others, "undo")
+            self._check_own(self._undone(), "undo")
         return _went(self._session.undo(TRAVEL_SECONDS))
 
     def redo(self) -> str:
@@ -241,10 +241,11 @@ class Agent:
         earlier = max([state.cell or 0 for state in states if state.checkpoint < here.checkpoint], default=0)
         return range(min(earlier + 1, here.cell), here.cell + 1)
 
-    def _check_own(self, cell: int, others: bool, verb: str) -> None:
-        entry = next((entry for entry in self._session.history(MAX_CELLS) if entry.cell == cell), None)
-        if entry is not None and entry.client != self._session.client and not others:
-            raise UsageError(f"In[{cell}] is of {entry.client!r}, not yours: {verb}(others=True) does it all the same")
+    def _check_own(self, cells: Collection[int], verb: str) -> None:
+        for entry in self._session.history(MAX_CELLS):
+            if entry.cell in cells and entry.client != self._session.client:
+                whose = f"In[{entry.cell}] is of {entry.client!r}, not yours"
+                raise UsageError(f"{whose}: {verb}(others=True) does it all the same")
 
 
 TOOLS = (

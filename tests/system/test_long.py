@@ -21,10 +21,9 @@ import pytest
 
 import pyshell
 from pyshell import Session
-from pyshell.errors import SessionNotFound, TransportError
 from pyshell.protocol import Event, Saved
 from tests.kills import start_again
-from tests.sessions import SECONDS, becomes_true, host_of, kill, until
+from tests.sessions import SECONDS, becomes_true, host_of, kill, reach, until
 
 ROOT = Path(pyshell.__file__).parents[1]
 KILLS = 4
@@ -124,17 +123,7 @@ class Script:
             [sys.executable, "-m", "pyshell", "run", "-s", "r", str(self._path)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        found: list[Session] = []
-
-        def is_there() -> bool:
-            try:
-                found.append(pyshell.connect("r"))
-            except (SessionNotFound, TransportError):
-                return False
-            return True
-
-        assert becomes_true(is_there)
-        self._session = found[0]
+        self._session = reach("r")
         return self._session
 
     def kill(self, with_host: bool) -> None:

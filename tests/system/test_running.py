@@ -19,10 +19,9 @@ import pytest
 
 import pyshell
 from pyshell import Session
-from pyshell.errors import SessionNotFound, TransportError
 from pyshell.host.processes.blocked import READ
 from pyshell.protocol import Event, Saved
-from tests.sessions import becomes_true, host_of, kill, until, until_output
+from tests.sessions import host_of, kill, reach, until, until_output
 from tests.terminal import Terminal
 
 ROOT = Path(pyshell.__file__).parents[1]
@@ -67,23 +66,8 @@ def run(*arguments: str, given: str = "") -> tuple[int, str, str]:
     return process.returncode, out, err
 
 
-def reach() -> Session:
-    """The session, as soon as it can be reached."""
-    found: list[Session] = []
-
-    def look() -> bool:
-        try:
-            found.append(pyshell.connect("r"))
-        except (SessionNotFound, TransportError):
-            return False
-        return True
-
-    assert becomes_true(look)
-    return found[0]
-
-
 def end() -> None:
-    with reach() as session:
+    with reach("r") as session:
         session.kill()
 
 
@@ -130,7 +114,7 @@ def test_a_statement_that_fails_leaves_the_session_to_be_mended() -> None:
     file = Path("script.py").absolute()
     assert f'File "{file}", line 4, in <module>\n    shares = [1 / value for value in values]\n' in err
     assert "ZeroDivisionError" in err and "--resume" in err
-    with reach() as session:
+    with reach("r") as session:
         session.run("values.remove(0)")
     assert run("--resume", script)[:2] == (0, "[1.0]\n")
 
@@ -168,7 +152,7 @@ subprocess.run([__import__("sys").executable, "-c", program])
 def test_a_program_that_listens_while_it_prints_is_heard() -> None:
     process = begin(write(LISTENS))
     assert process.stdin is not None and process.stdout is not None
-    with reach() as session:
+    with reach("r") as session:
         until(session, lambda event: event.kind == "input_request")
     Path("told").touch()
     assert process.stdout.readline() == "works on\n"
@@ -230,7 +214,7 @@ def test_a_script_goes_on_after_a_reboot_and_can_be_looked_at_meanwhile(xdg: Pat
     waits = "while not os.path.exists('go'): time.sleep(0.01)\n"
     script = write(f"import os, time\nprint('begun', flush=True)\nn = [1]\n{waits}print('end', n)\n")
     process = begin(script)
-    with reach() as session:
+    with reach("r") as session:
         until_output(session, "begun")
         command = [sys.executable, "-m", "pyshell", "attach", "-t", "r"]
         with Terminal(command, env={"PYTHONPATH": str(ROOT)}) as terminal:
@@ -249,14 +233,14 @@ def test_a_script_goes_on_after_a_reboot_and_can_be_looked_at_meanwhile(xdg: Pat
 def test_an_interrupt_stops_it_and_the_next_start_goes_on() -> None:
     loop = "import pyshell\n\nseen = []\nfor n in pyshell.resume(iter(lambda: 0, 1), 'endless'):\n    seen.append(n)\n"
     process = begin(write(f"print('once', flush=True)\n{loop}"))
-    with reach() as session:
+    with reach("r") as session:
         until(session, is_midway)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130
         assert session.run("len(seen) - _resume['endless']['at'] in (0, 1)").result == "True"
     process.stdout.close(), process.stderr.close(), process.stdin.close()  # type: ignore[union-attr]
     process = begin("script.py")
-    with reach() as session:
+    with reach("r") as session:
         until(session, is_midway, session.status().last_event)
         session.kill()
     out, err = process.communicate(timeout=30)
@@ -280,7 +264,7 @@ def test_what_is_killed_between_statements_goes_on_there() -> None:
     )
     script = write(f"print('once')\n{slow}print(len(done), done == list(range(41)))\n")
     process = begin(script)
-    with reach() as session:
+    with reach("r") as session:
         until(session, is_midway)
         kill_all(session, process)
     Path("go").touch()
@@ -294,7 +278,7 @@ def test_a_run_goes_on_after_its_host_alone_was_killed() -> None:
     waits = "while not os.path.exists('go'): time.sleep(0.01)\n"
     script = write(f"import os, time\nbegun = [1]\n{waits}end = 'reached'\nprint(begun, end)\n")
     process = begin(script)
-    with reach() as session:
+    with reach("r") as session:
         until(session, is_midway)
         kill(host_of(session))
     out, err = process.communicate(timeout=60)
@@ -333,7 +317,7 @@ def test_an_example_ends_with_the_same_numbers_however_often_it_is_killed(
     options: tuple[str, ...] = ()
     while kills < KILLS:
         process = begin(*options, path, *arguments)
-        with reach() as session:
+        with reach("r") as session:
             is_running = comes_midway(session)
             if is_running and kills < 2 and chance.random() < 0.6:  # a later one; near the end there may be none
                 is_running = comes_midway(session)
